@@ -1,0 +1,34 @@
+//! What the bridge and a function's runner say to each other.
+//!
+//! Read in this order: [`CallId`] names one run of one function; an [`Invocation`] asks for it; a [`Report`] tells
+//! how it ended; [`CallState`] answers a question about it; a [`KeyRing`] signs all of them.
+//!
+//! | request to the runner (path as the runner sees it) | answer |
+//! | --- | --- |
+//! | `POST /`, an [`Invocation`] | a [`Report`]: 200 succeeded, 500 anything else; 409 and 429 carry no report |
+//! | `GET /calls/ID` | 200, a [`CallState`] |
+//! | `DELETE /calls/ID` | ends a run, leaves a tombstone; 200, the [`CallState`] afterwards |
+//! | `DELETE /calls/ID?only=unknown` | leaves a tombstone only where the call was never heard of; 200, a [`CallState`] |
+
+mod call_id;
+mod invocation;
+mod key_ring;
+mod report;
+pub mod signature;
+
+pub use call_id::{CallId, InvalidCallId};
+pub use invocation::Invocation;
+pub use key_ring::{KeyRing, KeyRingError, random_key_line};
+pub use report::{CallState, Outcome, Report};
+
+/// Carries the call id, OpenFaaS's own name for it.
+pub const CALL_ID_HEADER: &str = "x-call-id";
+/// Carries the signature of a request to a runner, and of a runner's answer.
+pub const SIGNATURE_HEADER: &str = "x-zeebe2faas-signature";
+/// The query that makes a `DELETE` harmless for a call that has begun.
+pub const ONLY_UNKNOWN: &str = "only=unknown";
+
+/// The path, as the runner sees it, at which one call is asked about or ended.
+pub fn call_path(call_id: &CallId) -> String {
+    format!("/calls/{call_id}")
+}
