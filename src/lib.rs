@@ -1,1 +1,15 @@
+//! The bridge between a Camunda 8 / Zeebe cluster and OpenFaaS.
+//!
+//! In reading order: [`cli`] starts it, [`config`] checks the settings, [`app`] builds and runs, [`bridge`] has the
+//! steps, which use [`zeebe`], [`openfaas`] and the [`ledger`]; [`admin`] shows it.
 
+pub mod admin;
+pub mod app;
+pub mod bridge;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod ledger;
+pub mod metrics;
+pub mod openfaas;
+pub mod zeebe;

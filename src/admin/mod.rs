@@ -1,0 +1,93 @@
+//! The second listener, for people and machines of the site: health, metrics, the calls.
+
+mod calls;
+
+use crate::{
+    bridge::{Bridge, activate::Connection},
+    ledger::Ledger,
+};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::watch;
+
+/// What the routes need. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin {
+    /// The steps, for their figures.
+    pub bridge: Bridge,
+    /// For its figures.
+    pub ledger: Ledger,
+    /// The ledger's file, which the calls are read from.
+    pub ledger_path: PathBuf,
+    /// Whether the bridge is ready.
+    pub readiness: Readiness,
+}
+
+/// Whether the bridge is ready: every worker is connected to Zeebe, and nobody has told it to stop.
+#[derive(Clone, Default)]
+pub struct Readiness {
+    workers: Vec<(String, watch::Receiver<Connection>)>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// Counts a worker in.
+    pub fn add_worker(&mut self, job_type: String, connection: watch::Receiver<Connection>) {
+        self.workers.push((job_type, connection));
+    }
+
+    /// It is about to stop.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn reason(&self) -> Option<String> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Some("stopping".to_owned());
+        }
+        self.workers.iter().find_map(|(job_type, connection)| match &*connection.borrow() {
+            Connection::Connected => None,
+            Connection::Connecting => Some(format!("job type {job_type}: waiting for Zeebe")),
+            Connection::Waiting { reason } => Some(format!("job type {job_type}: waiting for Zeebe: {reason}")),
+        })
+    }
+}
+
+/// `/healthz`, `/readyz`, `/metrics`, `/api/calls`.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/calls", get(calls::list))
+        .route("/api/calls/{id}", get(calls::show))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
+    match admin.readiness.reason() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let (commits, _) = admin.ledger.commits();
+    match admin.bridge.metrics().encode(admin.bridge.calls_in_flight(), commits) {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

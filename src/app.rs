@@ -1,0 +1,232 @@
+//! Builds the bridge (binding its sockets), runs it until it is stopped, and says why it stopped.
+
+use crate::{
+    admin::{self, Admin, Readiness},
+    bridge::{
+        Bridge,
+        activate::{self, Activated, Activator},
+        callback,
+        render::Templates,
+    },
+    config::{self, Settings, Worker},
+    ledger::{Ledger, LedgerError},
+    metrics::Metrics,
+    openfaas::Gateway,
+    zeebe::{self, Client, JobQuery},
+};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+/// The worker's name that Zeebe shows. The same for all replicas, so that Zeebe joins their streams.
+const WORKER_NAME: &str = "zeebe2faas";
+/// How long a poll waits in Zeebe for a job where nothing is streamed.
+const LONG_POLL: Duration = Duration::from_secs(10);
+
+/// Why the bridge could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A template's fault; one line for each mistake.
+    #[error("templates:\n  {0}")]
+    Templates(String),
+    /// The ledger's.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Zeebe's address.
+    #[error(transparent)]
+    Zeebe(#[from] zeebe::Error),
+    /// The HTTP client's.
+    #[error("no HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// A port in use, or an address that is not this machine's.
+    #[error("{key} = {address}: {source}; is another bridge running?")]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// A part ended that never should.
+    #[error("{0} ended unexpectedly; see the log")]
+    Part(&'static str),
+}
+
+/// A bridge with its sockets bound, not yet working.
+pub struct App {
+    bridge: Bridge,
+    settings: Settings,
+    zeebe: Client,
+    ledger: Ledger,
+    callback: TcpListener,
+    admin: TcpListener,
+    steps_stop: CancellationToken,
+}
+
+/// Reads the templates of the settings.
+pub fn load_templates(settings: &Settings) -> Result<Templates, AppError> {
+    Templates::load(&settings.templates)
+        .map_err(|errors| AppError::Templates(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")))
+}
+
+impl App {
+    /// Opens the ledger, reads the templates and binds the sockets. Zeebe and OpenFaaS may still be away.
+    pub async fn build(settings: Settings) -> Result<Self, AppError> {
+        let templates = load_templates(&settings)?;
+        let ledger = Ledger::open(&settings.ledger)?;
+        let callback = bind("callback.listen", settings.callback.listen).await?;
+        let admin = bind("admin.listen", settings.admin).await?;
+        let zeebe = Client::new(&zeebe_settings(&settings.zeebe))?;
+        let gateway = Gateway::new(&settings.openfaas)?;
+        let steps_stop = CancellationToken::new();
+        let bridge = Bridge::new(
+            settings.clone(),
+            templates,
+            zeebe.clone(),
+            gateway,
+            ledger.clone(),
+            Metrics::default(),
+            steps_stop.clone(),
+        );
+        Ok(Self { bridge, settings, zeebe, ledger, callback, admin, steps_stop })
+    }
+
+    /// Where callbacks arrive.
+    pub fn callback_address(&self) -> std::io::Result<SocketAddr> {
+        self.callback.local_addr()
+    }
+
+    /// Where health, metrics and the calls are.
+    pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Works until `stop`, then takes no new job, lets steps under way finish within the drain timeout, and says what
+    /// is still in flight.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+        let Self { bridge, settings, zeebe, ledger, callback, admin, steps_stop } = self;
+        log_start(&settings, &callback, &admin);
+        let mut parts = Parts::default();
+        let mut readiness = Readiness::default();
+        bridge.ask_about_the_past().await?;
+        for worker in &settings.workers {
+            let permits = Arc::new(Semaphore::new(worker.max_in_flight));
+            bridge.resume(&worker.job_type, &permits).await?;
+            let (sender, jobs) = mpsc::channel(worker.max_in_flight);
+            let activation = activation(worker, &settings);
+            let (activator, connection) = Activator::new(zeebe.clone(), activation, permits, sender, &stop);
+            readiness.add_worker(worker.job_type.clone(), connection);
+            parts.add("activation", activator.run());
+            parts.add("the work on jobs", work(bridge.clone(), jobs));
+        }
+        let ledger_path = settings.ledger.clone();
+        let shown = Admin { bridge: bridge.clone(), ledger, ledger_path, readiness: readiness.clone() };
+        parts.add("the admin listener", serve(admin, admin::router(shown), steps_stop.clone()));
+        parts.add("the callback listener", serve(callback, callback::router(bridge.clone()), steps_stop.clone()));
+        parts.add("delivery", bridge.clone().deliver_backlog());
+        parts.add("the watch on deadlines", bridge.clone().watch_deadlines());
+        parts.add("the removal of old calls", bridge.clone().forget_old_calls());
+
+        let why = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            name = parts.first_to_end() => if stop.is_cancelled() { Ok(()) } else { Err(AppError::Part(name)) },
+        };
+        stop.cancel();
+        readiness.stopping();
+        drain(&bridge, settings.drain_timeout).await;
+        steps_stop.cancel();
+        parts.0.shutdown().await;
+        why
+    }
+}
+
+/// The long-lived parts; none may end before it is told to.
+#[derive(Default)]
+struct Parts(JoinSet<&'static str>);
+
+impl Parts {
+    fn add(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(async move {
+            work.await;
+            name
+        });
+    }
+
+    async fn first_to_end(&mut self) -> &'static str {
+        match self.0.join_next().await {
+            Some(Ok(name)) => name,
+            Some(Err(error)) => {
+                tracing::error!(%error, "a part broke off");
+                "a part"
+            }
+            None => "everything",
+        }
+    }
+}
+
+/// Begins the work on each job; the permits bound how much there is.
+async fn work(bridge: Bridge, mut jobs: mpsc::Receiver<Activated>) {
+    while let Some(Activated { job, permit }) = jobs.recv().await {
+        bridge.work(job, permit);
+    }
+}
+
+fn activation(worker: &Worker, settings: &Settings) -> activate::Settings {
+    activate::Settings {
+        query: JobQuery {
+            job_type: worker.job_type.clone(),
+            worker: WORKER_NAME.to_owned(),
+            lock: worker.lock,
+            variables: Vec::new(),
+            tenants: settings.zeebe.tenants.clone(),
+        },
+        stream: worker.stream,
+        poll_interval: worker.poll_interval,
+        long_poll: LONG_POLL.min(settings.zeebe.request_timeout),
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|source| AppError::Listen { key, address, source })
+}
+
+/// The client's settings; the rest has defaults.
+pub(crate) fn zeebe_settings(settings: &config::Zeebe) -> zeebe::Settings {
+    zeebe::Settings { request_timeout: settings.request_timeout, ..zeebe::Settings::new(settings.address.clone()) }
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "a listener failed");
+    }
+}
+
+async fn drain(bridge: &Bridge, timeout: Duration) {
+    if tokio::time::timeout(timeout, bridge.drained()).await.is_err() {
+        tracing::warn!(?timeout, "steps were still under way; the next start takes them up");
+    }
+    tracing::info!(
+        in_flight = bridge.calls_in_flight(),
+        "stopped; calls in flight go on and are taken up at the next start"
+    );
+}
+
+fn log_start(settings: &Settings, callback: &TcpListener, admin: &TcpListener) {
+    let address = |listener: &TcpListener| listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        cluster = settings.cluster,
+        zeebe = settings.zeebe.address,
+        gateway = settings.openfaas.gateway,
+        callback = address(callback),
+        admin = address(admin),
+        ledger = %settings.ledger.display(),
+        "started"
+    );
+}

@@ -1,0 +1,112 @@
+//! From a job to the call that is to be made of it. Pure.
+
+use super::{
+    render::{Command, Template, Templates, is_function_name},
+    task::{self, CommandSource},
+};
+use crate::{
+    clock::millis,
+    config::{BodyFormat, Function, OnUnknown, Settings},
+    ledger::NewCall,
+    zeebe::Job,
+};
+use serde_json::{Map, Value};
+use std::{borrow::Cow, time::Duration};
+use zeebe2faas_contract::CallId;
+
+/// Counts the tries of a job; absent means the first. Local to the task.
+pub const TRY_VARIABLE: &str = "zeebe2faasTry";
+/// How long a token outlives its call's deadline.
+pub const TOKEN_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// A call that can be written down and submitted.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The call, with its command and deadline.
+    pub call: NewCall,
+    /// What the invocation's body is.
+    pub body: BodyFormat,
+    /// Whether a submission with an unknown result is made again.
+    pub resubmit: bool,
+}
+
+/// Makes the call of a job.
+///
+/// # Errors
+/// A sentence for the incident: only a person who changes the model, a template or a variable can help.
+pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u64) -> Result<Prepared, String> {
+    let variables: Map<String, Value> =
+        serde_json::from_str(&job.variables).map_err(|error| format!("the job's variables are not JSON: {error}"))?;
+    let task = task::read(&job.headers, &variables)?;
+    let template = template(&task.command, templates, job)?;
+    let Command { args, .. } = template
+        .render(&variables, &settings.vars, settings.calls.command_limit_bytes)
+        .map_err(|error| error.to_string())?;
+    let function = match (&task.function, &template.function) {
+        (Some(name), _) | (None, Some(name)) => name.clone(),
+        (None, None) => return Err("no function: name it in the header `function` or in the template".to_owned()),
+    };
+    if !is_function_name(&function) {
+        return Err(format!(
+            "`{function}` is not a function name: lower-case letters, digits, `-`, perhaps `.namespace`"
+        ));
+    }
+    let known = settings.functions.get(&function).cloned().unwrap_or_default();
+    let outputs = task.outputs.or_else(|| Some(template.outputs.clone())).unwrap_or_default();
+    if !outputs.is_empty() && known.body == BodyFormat::Text {
+        return Err(format!("`outputs` needs the runner, but function `{function}` takes its command as text"));
+    }
+    let timeout = task.timeout.or(template.timeout).unwrap_or(settings.calls.timeout);
+    let deadline_ms = now_ms.saturating_add(millis(timeout));
+    let attempt = attempt(&variables)?;
+    let call = NewCall {
+        id: CallId::new(&settings.cluster, job.key, attempt),
+        job_key: job.key,
+        attempt,
+        job_type: job.job_type.clone(),
+        process_instance_key: job.process_instance_key,
+        bpmn_process_id: job.bpmn_process_id.clone(),
+        element_id: job.element_id.clone(),
+        tenant: job.tenant.clone(),
+        run_once: known.run_once,
+        function,
+        message: task.message,
+        result: task.result,
+        args,
+        outputs,
+        accepted_ms: now_ms,
+        deadline_ms,
+        keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(TOKEN_GRACE)),
+    };
+    let resubmit = resubmits(&known, task.on_unknown);
+    Ok(Prepared { call, body: known.body, resubmit })
+}
+
+/// A guarded function may be invoked again whatever the task says: it runs once.
+fn resubmits(function: &Function, on_unknown: Option<OnUnknown>) -> bool {
+    function.run_once || on_unknown.unwrap_or(function.on_unknown) == OnUnknown::Resubmit
+}
+
+fn template<'a>(source: &CommandSource, templates: &'a Templates, job: &Job) -> Result<Cow<'a, Template>, String> {
+    match source {
+        CommandSource::Template(name) => templates.get(name).map(Cow::Borrowed).ok_or_else(|| {
+            let names = templates.names().collect::<Vec<_>>().join(", ");
+            format!("header `template`: there is no template `{name}`; there are: {names}")
+        }),
+        CommandSource::Inline(text) => {
+            let source = format!("header cmdline of `{}`", job.element_id);
+            Template::inline(text, &source).map(Cow::Owned).map_err(|error| error.to_string())
+        }
+    }
+}
+
+fn attempt(variables: &Map<String, Value>) -> Result<u32, String> {
+    match variables.get(TRY_VARIABLE) {
+        None | Some(Value::Null) => Ok(1),
+        Some(value) => value
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| *number > 0)
+            .ok_or_else(|| format!("variable `{TRY_VARIABLE}` is {value}, not a whole number from 1; remove it")),
+    }
+}

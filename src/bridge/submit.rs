@@ -1,0 +1,139 @@
+//! Posts a call to OpenFaaS until it is known what became of it, or the job's lock runs out.
+
+use crate::{
+    clock::{now_ms, until},
+    config::BodyFormat,
+    ledger::Fixed,
+    openfaas::{Gateway, Invocation, Submission},
+};
+use std::{borrow::Cow, time::Duration};
+use zeebe2faas_contract::{CallId, Invocation as RunnerInvocation, KeyRing, signature::Request};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A request, complete but for the sending.
+pub struct Ready<'a> {
+    /// The function.
+    pub function: &'a str,
+    /// The call.
+    pub call_id: &'a CallId,
+    /// Where the function's answer goes.
+    pub callback_url: String,
+    content_type: &'static str,
+    body: Vec<u8>,
+    signature: Option<String>,
+}
+
+/// How a submission ended, after all tries within the lock.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// OpenFaaS has the call, or may have it: nothing else can be found out.
+    Queued,
+    /// No try of this round can have been queued; a later one may be.
+    NotNow(String),
+    /// No try of this round can have been queued, and none will be before somebody changes something.
+    Never(String),
+}
+
+impl<'a> Ready<'a> {
+    /// Builds and signs the request of a call.
+    ///
+    /// # Errors
+    /// A sentence for the incident when the body is longer than OpenFaaS takes.
+    pub fn new(
+        function: &'a str,
+        call_id: &'a CallId,
+        command: &Fixed,
+        format: BodyFormat,
+        ring: Option<&KeyRing>,
+        limit_bytes: usize,
+        callback_url: String,
+    ) -> Result<Self, String> {
+        let (content_type, body) = match format {
+            BodyFormat::Text => ("text/plain; charset=utf-8", command_line(&command.args).into_bytes()),
+            BodyFormat::Json => {
+                let invocation = RunnerInvocation {
+                    call_id: call_id.clone(),
+                    function: function.to_owned(),
+                    args: command.args.clone(),
+                    outputs: command.outputs.clone(),
+                    deadline_ms: command.deadline_ms,
+                };
+                let body = serde_json::to_vec(&invocation).map_err(|error| error.to_string())?;
+                ("application/json", body)
+            }
+        };
+        if body.len() > limit_bytes {
+            return Err(format!(
+                "the command makes a request of {} bytes, more than openfaas.body_limit_bytes = {limit_bytes}; \
+                 hand long lists over in a file",
+                body.len()
+            ));
+        }
+        let signature = ring.map(|ring| {
+            let request = Request { method: "POST", path: "/", function, call_id, body: &body };
+            request.sign(&ring.for_function(function), command.deadline_ms)
+        });
+        Ok(Self { function, call_id, callback_url, content_type, body, signature })
+    }
+
+    /// Sends until something is known. `resubmit` allows another try after one that may have been queued.
+    pub async fn send(&self, gateway: &Gateway, resubmit: bool, queued_before: bool, fresh_until_ms: u64) -> Submitted {
+        let mut maybe_queued = queued_before;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = until(now_ms(), fresh_until_ms);
+            let reason = match self.once(gateway).await {
+                Submission::Queued => return Submitted::Queued,
+                Submission::Never(reason) if maybe_queued => {
+                    tracing::warn!(call = %self.call_id, reason, "refused now, but an earlier submission may be queued");
+                    return Submitted::Queued;
+                }
+                Submission::Never(reason) => return Submitted::Never(reason),
+                Submission::NotNow(reason) => reason,
+                Submission::Unknown(reason) => {
+                    maybe_queued = true;
+                    if !resubmit {
+                        tracing::warn!(call = %self.call_id, reason, "may be queued; waiting for callback or deadline");
+                        return Submitted::Queued;
+                    }
+                    reason
+                }
+            };
+            if left <= pause {
+                tracing::warn!(call = %self.call_id, reason, maybe_queued, "not accepted while the job's lock was fresh");
+                return if maybe_queued { Submitted::Queued } else { Submitted::NotNow(reason) };
+            }
+            tracing::debug!(call = %self.call_id, reason, ?pause, "submitting again");
+            tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn once(&self, gateway: &Gateway) -> Submission {
+        let invocation = Invocation {
+            function: self.function,
+            call_id: self.call_id.as_str(),
+            callback_url: &self.callback_url,
+            signature: self.signature.as_deref(),
+            content_type: self.content_type,
+            body: self.body.clone(),
+        };
+        gateway.submit(&invocation).await
+    }
+}
+
+/// The argument vector as a command line that a POSIX shell splits back into the same arguments.
+pub fn command_line(args: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,+@%?&".contains(c);
+    let quoted = |arg: &String| -> Cow<'_, str> {
+        // `?` and `&` are left bare for functions that split on blanks only, as the proof of concept's did.
+        if !arg.is_empty() && arg.chars().all(plain) {
+            Cow::Owned(arg.clone())
+        } else {
+            Cow::Owned(format!("'{}'", arg.replace('\'', r"'\''")))
+        }
+    };
+    args.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,187 @@
+//! What a service task asks for: its headers, and the object that the header `from` names. Pure.
+
+use super::render::parse_duration;
+use crate::config::OnUnknown;
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Name of the message where the task names none.
+pub const DEFAULT_MESSAGE: &str = "faas-done";
+/// Name of the result variable where the task names none.
+pub const DEFAULT_RESULT: &str = "call";
+
+/// Every header that means something to us. Others may be there for others.
+const SETTINGS: [&str; 9] =
+    ["function", "template", "cmdline", "outputs", "reply", "message", "result", "timeout", "onUnknown"];
+
+/// A service task's settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// The function; absent where the template names it.
+    pub function: Option<String>,
+    /// Where the command comes from.
+    pub command: CommandSource,
+    /// Parameters that name output files; absent where the template says.
+    pub outputs: Option<Vec<String>>,
+    /// Name of the message that the receive task waits for.
+    pub message: String,
+    /// Name of the variable that gets the outcome.
+    pub result: String,
+    /// Deadline from the first submission.
+    pub timeout: Option<Duration>,
+    /// What follows a submission with an unknown result.
+    pub on_unknown: Option<OnUnknown>,
+}
+
+/// Where the command comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandSource {
+    /// A file of the templates folder, by name.
+    Template(String),
+    /// The header itself.
+    Inline(String),
+}
+
+/// Reads the settings of a task from its headers.
+///
+/// # Errors
+/// A sentence for the incident: which header is wrong and what to write.
+pub fn read(headers: &BTreeMap<String, String>, variables: &Map<String, Value>) -> Result<Task, String> {
+    let from = supplied(headers, variables)?;
+    let get = |name: &str| -> Result<Option<String>, String> {
+        match headers.get(name) {
+            Some(text) if !text.trim().is_empty() => Ok(Some(text.clone())),
+            _ => from.and_then(|object| object.get(name)).map_or(Ok(None), |value| setting(name, value)),
+        }
+    };
+    match get("reply")?.as_deref() {
+        None | Some("message") => {}
+        Some("job") => return Err("header `reply`: `job` is not there yet; leave it out, or write `message`".into()),
+        Some(other) => return Err(format!("header `reply`: expected `message`, found `{other}`")),
+    }
+    let command = match (get("template")?, get("cmdline")?) {
+        (Some(name), None) => CommandSource::Template(name.trim().to_owned()),
+        (None, Some(text)) => CommandSource::Inline(text),
+        (Some(_), Some(_)) => return Err("headers `template` and `cmdline` are both there; keep one".into()),
+        (None, None) => return Err("there is neither a header `template` nor `cmdline`; the task needs one".into()),
+    };
+    let outputs = get("outputs")?.map(|text| text.split([',', ' ']).filter(|s| !s.is_empty()).map(bare).collect());
+    let timeout = match get("timeout")? {
+        Some(text) => Some(parse_duration(text.trim()).map_err(|error| format!("header `timeout`: {error}"))?),
+        None => None,
+    };
+    let on_unknown = match get("onUnknown")? {
+        Some(text) => Some(text.parse().map_err(|error| format!("header `onUnknown`: {error}"))?),
+        None => None,
+    };
+    Ok(Task {
+        function: get("function")?.map(|name| name.trim().to_owned()),
+        command,
+        outputs,
+        message: get("message")?.unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()),
+        result: result_name(get("result")?)?,
+        timeout,
+        on_unknown,
+    })
+}
+
+/// The object that `from` names. Without the header no variable is ever read as a setting.
+fn supplied<'a>(
+    headers: &BTreeMap<String, String>,
+    variables: &'a Map<String, Value>,
+) -> Result<Option<&'a Map<String, Value>>, String> {
+    let Some(name) = headers.get("from") else { return Ok(None) };
+    match variables.get(name) {
+        Some(Value::Object(object)) => match object.keys().find(|key| !SETTINGS.contains(&key.as_str())) {
+            Some(key) => Err(format!(
+                "variable `{name}` (header `from`): `{key}` is no setting; there are {}",
+                SETTINGS.join(", ")
+            )),
+            None => Ok(Some(object)),
+        },
+        Some(_) => Err(format!("variable `{name}` (header `from`) is not an object")),
+        None => Err(format!("there is no variable `{name}`, which the header `from` names")),
+    }
+}
+
+fn setting(name: &str, value: &Value) -> Result<Option<String>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        Value::Array(items) if name == "outputs" => {
+            let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            texts.map(|texts| Some(texts.join(","))).ok_or_else(|| "setting `outputs`: expected texts".into())
+        }
+        _ => Err(format!("setting `{name}`: expected a text")),
+    }
+}
+
+fn bare(parameter: &str) -> String {
+    parameter.trim_start_matches('-').to_owned()
+}
+
+/// A name that FEEL can read as `name.callId`.
+fn result_name(name: Option<String>) -> Result<String, String> {
+    let Some(name) = name else { return Ok(DEFAULT_RESULT.to_owned()) };
+    let good = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if good {
+        Ok(name)
+    } else {
+        Err(format!("header `result`: `{name}` is not a variable name (letters, digits, `_`)"))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn headers(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn variables(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_template_is_enough_and_the_rest_has_defaults() {
+        let task = read(&headers(&[("template", "ortho")]), &Map::new()).unwrap();
+        assert_eq!(task.command, CommandSource::Template("ortho".into()));
+        assert_eq!((task.message.as_str(), task.result.as_str()), ("faas-done", "call"));
+    }
+
+    #[test]
+    fn variables_are_read_as_settings_only_where_the_header_from_names_them() {
+        let variables = variables(&json!({ "input": { "timeout": "2h", "outputs": ["out"] }, "timeout": "9h" }));
+        let plain = headers(&[("cmdline", "echo")]);
+        assert_eq!(read(&plain, &variables).unwrap().timeout, None);
+        let task = read(&headers(&[("cmdline", "echo"), ("from", "input")]), &variables).unwrap();
+        assert_eq!(task.timeout, Some(Duration::from_secs(7200)));
+        assert_eq!(task.outputs, Some(vec!["out".to_owned()]));
+    }
+
+    #[test]
+    fn a_header_wins_over_the_object() {
+        let variables = variables(&json!({ "input": { "timeout": "2h" } }));
+        let task = read(&headers(&[("cmdline", "x"), ("from", "input"), ("timeout", "1h")]), &variables).unwrap();
+        assert_eq!(task.timeout, Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn mistakes_say_which_header_and_what_to_write() {
+        for (pairs, part) in [
+            (&[][..], "neither a header `template` nor `cmdline`"),
+            (&[("template", "a"), ("cmdline", "b")][..], "keep one"),
+            (&[("template", "a"), ("timeout", "soon")][..], "header `timeout`"),
+            (&[("template", "a"), ("onUnknown", "x")][..], "expected wait or resubmit"),
+            (&[("template", "a"), ("result", "my-call")][..], "is not a variable name"),
+            (&[("template", "a"), ("from", "input")][..], "there is no variable `input`"),
+        ] {
+            let error = read(&headers(pairs), &Map::new()).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

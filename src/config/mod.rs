@@ -1,0 +1,257 @@
+//! Files and environment → checked settings. Every mistake is reported in one go, with file, line and key.
+
+mod read;
+mod reader;
+
+pub use reader::Environment;
+
+use reader::Reader;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use zeebe2faas_contract::KeyRing;
+
+/// The file that is read when no other is named.
+pub const DEFAULT_FILE: &str = "zeebe2faas.toml";
+
+/// The checked settings of `zeebe2faas run`. `zeebe2faas.example.toml` explains each key.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of this installation, part of every call id; shared by replicas.
+    pub cluster: String,
+    /// Name of this replica.
+    pub replica: String,
+    /// The folder of command templates.
+    pub templates: PathBuf,
+    /// Constants of the site that every template may use.
+    pub vars: serde_json::Map<String, serde_json::Value>,
+    /// How Zeebe is reached.
+    pub zeebe: Zeebe,
+    /// How OpenFaaS is reached.
+    pub openfaas: OpenFaas,
+    /// Where callbacks arrive.
+    pub callback: Callback,
+    /// Health, metrics and the calls API.
+    pub admin: SocketAddr,
+    /// Where the ledger lies.
+    pub ledger: PathBuf,
+    /// Keys.
+    pub keys: Keys,
+    /// Lifetimes and pace of calls.
+    pub calls: Calls,
+    /// One for each job type.
+    pub workers: Vec<Worker>,
+    /// What is known of functions; others have the defaults.
+    pub functions: BTreeMap<String, Function>,
+    /// How long a stop waits for steps under way.
+    pub drain_timeout: Duration,
+}
+
+/// How Zeebe is reached.
+#[derive(Debug, Clone)]
+pub struct Zeebe {
+    /// `http://HOST:PORT` of the gRPC gateway.
+    pub address: String,
+    /// Deadline of one request.
+    pub request_timeout: Duration,
+    /// Tenants whose jobs are worked; empty where the cluster has none.
+    pub tenants: Vec<String>,
+}
+
+/// How OpenFaaS is reached.
+#[derive(Debug, Clone)]
+pub struct OpenFaas {
+    /// The gateway's URL, without a slash at the end.
+    pub gateway: String,
+    /// Deadline of one request.
+    pub request_timeout: Duration,
+    /// Largest body of an invocation, in bytes; OpenFaaS CE takes 256,000.
+    pub body_limit_bytes: usize,
+    /// User and the file of the password, for `/system/*` only.
+    pub credentials: Option<Credentials>,
+}
+
+/// Basic authentication. The password is never printed.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The user's name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:***", self.user)
+    }
+}
+
+/// Where callbacks arrive.
+#[derive(Debug, Clone)]
+pub struct Callback {
+    /// The address that is listened on.
+    pub listen: SocketAddr,
+    /// The same listener as functions reach it, without a slash at the end.
+    pub url: String,
+    /// A longer body is cut, in bytes.
+    pub body_limit_bytes: usize,
+    /// How long a request may take to arrive.
+    pub read_timeout: Duration,
+    /// How many callbacks are worked at once; the rest waits.
+    pub max_concurrent: usize,
+}
+
+/// Key rings, read from files.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Signs callback tokens. Never leaves the bridge.
+    pub token: KeyRing,
+    /// The secret from which each function's key is made; absent when no function has a runner.
+    pub runner: Option<KeyRing>,
+}
+
+/// Lifetimes and pace of calls.
+#[derive(Debug, Clone)]
+pub struct Calls {
+    /// Deadline of a call whose task and template name none.
+    pub timeout: Duration,
+    /// How long past the deadline the bridge waits for the runner's word before it says `timedOut`.
+    pub grace: Duration,
+    /// How long Zeebe keeps a message for a receive task that is not there yet.
+    pub message_ttl: Duration,
+    /// Pause between two questions to a runner about the same call, at most.
+    pub ask_interval: Duration,
+    /// Largest rendered command, in bytes.
+    pub command_limit_bytes: usize,
+    /// Outcomes that are delivered to Zeebe at the same time.
+    pub max_deliveries: usize,
+    /// Pause before Zeebe hands a job out again whose submission was refused.
+    pub retry_backoff: Duration,
+}
+
+/// One job type.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// The type in the BPMN task definition.
+    pub job_type: String,
+    /// Calls from activation until their outcome is delivered.
+    pub max_in_flight: usize,
+    /// How long a job is locked for its submission.
+    pub lock: Duration,
+    /// Whether jobs are streamed besides being polled.
+    pub stream: bool,
+    /// Pause between two polls.
+    pub poll_interval: Duration,
+}
+
+/// What is known of a function.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Function {
+    /// Whether our runner answers behind it, which runs each call once and signs its report.
+    pub run_once: bool,
+    /// What an invocation's body is.
+    pub body: BodyFormat,
+    /// Whether a submission with an unknown result is made again.
+    pub on_unknown: OnUnknown,
+}
+
+/// What an invocation's body is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// A JSON invocation, for the runner.
+    #[default]
+    Json,
+    /// The command line as text, quoted for a POSIX shell.
+    Text,
+}
+
+/// What follows when nobody knows whether OpenFaaS queued an invocation, for functions that are not `run_once`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// Wait for a callback or the deadline: the function may be run no time.
+    #[default]
+    Wait,
+    /// Invoke again: the function may be run twice.
+    Resubmit,
+}
+
+impl std::str::FromStr for OnUnknown {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "wait" => Ok(Self::Wait),
+            "resubmit" => Ok(Self::Resubmit),
+            other => Err(format!("expected wait or resubmit, found `{other}`")),
+        }
+    }
+}
+
+/// Every mistake of a configuration, a line each.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} mistake(s):\n  {}", .0.len(), .0.join("\n  "))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Reads and checks the file and the environment over it.
+///
+/// A file that was not named and does not exist counts as empty. Paths in the file are relative to it.
+pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, ConfigError> {
+    let (path, text) = content(file)?;
+    parse(path, &text, environment)
+}
+
+/// Checks a text as the content of `path`.
+pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Settings, ConfigError> {
+    let name = path.display().to_string();
+    let reader = Reader::new(&name, text, environment);
+    let table = reader.parse();
+    let settings = read::settings(&reader.root(&table), path.parent().unwrap_or(Path::new("")));
+    let problems = reader.finish();
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(settings),
+        _ => Err(ConfigError(problems)),
+    }
+}
+
+/// Only how Zeebe is reached, for `deploy` and `start`: the file may lack or have anything else.
+pub fn load_zeebe(file: Option<&Path>, environment: &Environment) -> Result<Zeebe, ConfigError> {
+    part(file, environment, |root, _| read::zeebe(&root.section("zeebe")))
+}
+
+/// Only where the admin listener and the ledger are, for `calls`.
+pub fn load_admin(file: Option<&Path>, environment: &Environment) -> Result<(SocketAddr, PathBuf), ConfigError> {
+    part(file, environment, |root, folder| Some((read::admin(root), read::ledger(root, folder))))
+}
+
+/// Only the folder of templates and the site's constants, for `render`.
+pub fn load_templates(file: Option<&Path>, environment: &Environment) -> Result<(PathBuf, JsonMap), ConfigError> {
+    part(file, environment, |root, folder| Some((read::templates(root, folder), root.section("vars").json())))
+}
+
+type JsonMap = serde_json::Map<String, serde_json::Value>;
+
+fn part<T>(
+    file: Option<&Path>,
+    environment: &Environment,
+    read: impl FnOnce(&reader::Section<'_>, &Path) -> Option<T>,
+) -> Result<T, ConfigError> {
+    let (path, text) = content(file)?;
+    let name = path.display().to_string();
+    let reader = Reader::new(&name, &text, environment);
+    let table = reader.parse();
+    let value = read(&reader.root(&table), path.parent().unwrap_or(Path::new("")));
+    let problems = reader.mistakes();
+    value.filter(|_| problems.is_empty()).ok_or(ConfigError(problems))
+}
+
+fn content(file: Option<&Path>) -> Result<(&Path, String), ConfigError> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path, text)),
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok((path, String::new())),
+        Err(error) => Err(ConfigError(vec![format!("{}: cannot be read: {error}", path.display())])),
+    }
+}

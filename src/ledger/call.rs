@@ -1,0 +1,190 @@
+//! What the ledger knows of a call.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zeebe2faas_contract::CallId;
+
+/// A call as it is accepted, before its request leaves.
+#[derive(Debug, Clone)]
+pub struct NewCall {
+    /// Its id.
+    pub id: CallId,
+    /// The job's key.
+    pub job_key: i64,
+    /// Which try of the job, from 1.
+    pub attempt: u32,
+    /// The job's type, whose limit it counts against.
+    pub job_type: String,
+    /// The process instance.
+    pub process_instance_key: i64,
+    /// The process.
+    pub bpmn_process_id: String,
+    /// The service task.
+    pub element_id: String,
+    /// The tenant, to which the message goes too.
+    pub tenant: String,
+    /// The function.
+    pub function: String,
+    /// Whether a runner guards it.
+    pub run_once: bool,
+    /// Name of the message that ends it.
+    pub message: String,
+    /// Name of the variable that gets the outcome.
+    pub result: String,
+    /// The argument vector.
+    pub args: Vec<String>,
+    /// Parameters that name output files.
+    pub outputs: Vec<String>,
+    /// When it is accepted, in milliseconds since 1970.
+    pub accepted_ms: u64,
+    /// When it must have ended.
+    pub deadline_ms: u64,
+    /// Until when its row is kept whatever happens.
+    pub keep_until_ms: u64,
+}
+
+/// What became of a job that was brought to the ledger.
+#[derive(Debug, Clone)]
+pub enum Acceptance {
+    /// Submit it. `queued_before` says that an earlier submission may have been queued already.
+    Submit {
+        /// Argument vector, outputs and deadline, as fixed by the first submission.
+        command: Fixed,
+        /// Whether OpenFaaS may hold it already.
+        queued_before: bool,
+    },
+    /// It was submitted, or has ended; only the job is still open.
+    OnlyComplete,
+    /// The ledger knows this job's key from another process instance or task, or as closed: another Zeebe.
+    Foreign,
+}
+
+/// What never changes once something may have been queued.
+#[derive(Debug, Clone)]
+pub struct Fixed {
+    /// The argument vector.
+    pub args: Vec<String>,
+    /// Parameters that name output files.
+    pub outputs: Vec<String>,
+    /// When the call must have ended.
+    pub deadline_ms: u64,
+}
+
+/// Where a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Written down; its request may have left.
+    Accepted,
+    /// OpenFaaS has it, as far as anybody knows.
+    Submitted,
+    /// Its outcome is known.
+    Ended,
+}
+
+impl State {
+    pub(super) const fn from_number(number: i64) -> Self {
+        match number {
+            0 => Self::Accepted,
+            1 => Self::Submitted,
+            _ => Self::Ended,
+        }
+    }
+}
+
+/// What is needed to deliver an outcome: from the row, or from the callback's token where there is no row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The call.
+    pub id: CallId,
+    /// Its function.
+    pub function: String,
+    /// Whether a runner guards it.
+    pub run_once: bool,
+    /// Name of the message.
+    pub message: String,
+    /// Name of the variable.
+    pub result: String,
+    /// Tenant of the message.
+    pub tenant: String,
+    /// When it must have ended.
+    pub deadline_ms: u64,
+}
+
+/// What an outcome's arrival did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// This is the outcome; it is to be delivered.
+    First,
+    /// The call had ended already; this one is kept as `late` where it differs, and not delivered.
+    Late,
+    /// The ledger has no such call.
+    NoRow,
+}
+
+/// A line of `zeebe2faas calls`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The call.
+    pub call_id: CallId,
+    /// Where it stands.
+    pub state: State,
+    /// Whether Zeebe has its outcome.
+    pub delivered: bool,
+    /// `succeeded`, `failed`, …; empty until it has ended.
+    pub status: Option<String>,
+    /// Its function.
+    pub function: String,
+    /// The process.
+    pub bpmn_process_id: String,
+    /// The process instance.
+    pub process_instance_key: i64,
+    /// The service task.
+    pub element_id: String,
+    /// When it was accepted, in milliseconds since 1970.
+    pub accepted_ms: u64,
+    /// When its outcome was known.
+    pub ended_ms: Option<u64>,
+    /// When it must have ended.
+    pub deadline_ms: u64,
+}
+
+/// Everything known of a call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// The line of the list.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// The job's key.
+    pub job_key: i64,
+    /// Which try of the job.
+    pub attempt: u32,
+    /// The job's type.
+    pub job_type: String,
+    /// The tenant.
+    pub tenant: String,
+    /// Name of the message.
+    pub message: String,
+    /// Name of the variable.
+    pub result: String,
+    /// Whether a runner guards the function.
+    pub run_once: bool,
+    /// The argument vector.
+    pub args: Vec<String>,
+    /// Whether OpenFaaS may hold it.
+    pub maybe_queued: bool,
+    /// Whether a provisional callback came and the runner is asked.
+    pub asking: bool,
+    /// Whether the job was completed.
+    pub job_closed: bool,
+    /// When OpenFaaS took it.
+    pub submitted_ms: Option<u64>,
+    /// When Zeebe had the outcome.
+    pub delivered_ms: Option<u64>,
+    /// The outcome, as delivered.
+    pub outcome: Option<Value>,
+    /// What came after the end.
+    pub late: Option<Value>,
+}

@@ -1,0 +1,61 @@
+//! The durable record of calls, in SQLite.
+//!
+//! One thread owns the connection and commits everything that has queued up meanwhile at once (group commit): a
+//! caller hears of its own change only after that commit is on disk.
+
+mod call;
+mod operations;
+mod read;
+mod schema;
+mod writer;
+
+pub use call::{Acceptance, Call, Closing, Fixed, NewCall, Pending, State, Summary};
+pub use read::LedgerReader;
+
+use std::{path::Path, path::PathBuf};
+use writer::Writer;
+
+/// Why the ledger cannot be used or could not take a change.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// SQLite or the disk refused.
+    #[error("ledger: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The file's folder cannot be used.
+    #[error("ledger {}: {reason}", path.display())]
+    Place {
+        /// The ledger's file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// Too many changes wait already; the disk does not keep up.
+    #[error("ledger: the writer has stopped")]
+    Stopped,
+    /// A batch of changes failed together.
+    #[error("ledger: the changes could not be written: {0}")]
+    Batch(String),
+}
+
+/// A handle; cheap to clone. The last one dropped ends the writer after its last commit.
+#[derive(Clone)]
+pub struct Ledger {
+    writer: Writer,
+}
+
+impl Ledger {
+    /// Opens or creates the file and takes it for this process alone.
+    ///
+    /// # Errors
+    /// A network file system, another process that holds it, a file that is not a ledger or of a newer version.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let lock = schema::claim(path)?;
+        let connection = schema::open(path)?;
+        Ok(Self { writer: Writer::start(connection, lock) })
+    }
+
+    /// How many changes each commit carried so far: (commits, changes).
+    pub fn commits(&self) -> (u64, u64) {
+        self.writer.commits()
+    }
+}

@@ -1,0 +1,250 @@
+//! Every change and question of a running bridge. Each returns after its commit is on disk.
+
+use super::{
+    Ledger, LedgerError,
+    call::{Acceptance, Closing, Fixed, NewCall, Pending, State},
+};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use zeebe2faas_contract::CallId;
+
+const PENDING: &str = "call_id, function, run_once, message, result, tenant, deadline_ms";
+
+impl Ledger {
+    /// Writes a call down before its request leaves, and says what is to be done with its job.
+    pub async fn accept(&self, call: NewCall) -> Result<Acceptance, LedgerError> {
+        self.writer.apply(move |connection| accept(connection, &call)).await
+    }
+
+    /// OpenFaaS has it, or may have it and will not be asked again.
+    pub async fn submitted(&self, id: CallId, now_ms: u64) -> Result<(), LedgerError> {
+        let statement = "UPDATE calls SET state = max(state, 1), submitted_ms = coalesce(submitted_ms, ?2)
+                         WHERE call_id = ?1";
+        self.writer.apply(move |c| c.prepare_cached(statement)?.execute(params![id.as_str(), now_ms])).await?;
+        Ok(())
+    }
+
+    /// Every submission so far proved that nothing was queued.
+    pub async fn nothing_queued(&self, id: CallId) -> Result<(), LedgerError> {
+        let statement = "UPDATE calls SET maybe_queued = 0 WHERE call_id = ?1 AND state = 0";
+        self.writer.apply(move |c| c.prepare_cached(statement)?.execute([id.as_str()])).await?;
+        Ok(())
+    }
+
+    /// The job was completed, or is gone.
+    pub async fn job_closed(&self, id: CallId) -> Result<(), LedgerError> {
+        let statement = "UPDATE calls SET job_closed = 1 WHERE call_id = ?1";
+        self.writer.apply(move |c| c.prepare_cached(statement)?.execute([id.as_str()])).await?;
+        Ok(())
+    }
+
+    /// A provisional callback came: nothing else will tell the outcome, the runner must be asked.
+    pub async fn asking(&self, id: CallId) -> Result<(), LedgerError> {
+        let statement = "UPDATE calls SET asking = 1 WHERE call_id = ?1 AND state < 2";
+        self.writer.apply(move |c| c.prepare_cached(statement)?.execute([id.as_str()])).await?;
+        Ok(())
+    }
+
+    /// Sets the outcome once. `outcome` is the JSON that will be delivered.
+    pub async fn end(&self, id: CallId, outcome: String, now_ms: u64) -> Result<Closing, LedgerError> {
+        self.writer
+            .apply(move |connection| {
+                let set = "UPDATE calls SET state = 2, outcome = ?2, ended_ms = ?3 WHERE call_id = ?1 AND state < 2";
+                if connection.prepare_cached(set)?.execute(params![id.as_str(), outcome, now_ms])? == 1 {
+                    return Ok(Closing::First);
+                }
+                let late = "UPDATE calls SET late = iif(outcome = ?2, late, coalesce(late, ?2)) WHERE call_id = ?1";
+                let rows = connection.prepare_cached(late)?.execute(params![id.as_str(), outcome])?;
+                Ok(if rows == 1 { Closing::Late } else { Closing::NoRow })
+            })
+            .await
+    }
+
+    /// Zeebe has the outcome; the row is kept until the given time.
+    pub async fn delivered(&self, id: CallId, now_ms: u64, keep_until_ms: u64) -> Result<(), LedgerError> {
+        let statement = "UPDATE calls SET delivered = 1, delivered_ms = coalesce(delivered_ms, ?2),
+                         keep_until_ms = max(keep_until_ms, ?3) WHERE call_id = ?1";
+        let change =
+            move |c: &Connection| c.prepare_cached(statement)?.execute(params![id.as_str(), now_ms, keep_until_ms]);
+        self.writer.apply(change).await?;
+        Ok(())
+    }
+
+    /// Outcomes that Zeebe does not have yet, with their JSON, the oldest first.
+    pub async fn undelivered(&self, limit: usize) -> Result<Vec<(Pending, String)>, LedgerError> {
+        let query = format!(
+            "SELECT {PENDING}, outcome FROM calls WHERE state = 2 AND delivered = 0 ORDER BY ended_ms LIMIT ?1"
+        );
+        self.writer
+            .apply(move |connection| {
+                let mut statement = connection.prepare_cached(&query)?;
+                statement.query_map([limit], |row| Ok((pending(row)?, row.get(7)?)))?.collect()
+            })
+            .await
+    }
+
+    /// The call, while it has no outcome.
+    pub async fn open_call(&self, id: CallId) -> Result<Option<Pending>, LedgerError> {
+        let query = format!("SELECT {PENDING} FROM calls WHERE call_id = ?1 AND state < 2");
+        self.writer.apply(move |c| c.prepare_cached(&query)?.query_row([id.as_str()], pending).optional()).await
+    }
+
+    /// Open calls behind a runner that it can be asked about at a start, and whether a provisional callback came.
+    pub async fn askable(&self) -> Result<Vec<(Pending, bool)>, LedgerError> {
+        let query = format!(
+            "SELECT {PENDING}, asking FROM calls WHERE state < 2 AND maybe_queued = 1 AND run_once = 1
+                             AND (state = 1 OR asking = 1)"
+        );
+        self.writer
+            .apply(move |connection| {
+                let mut statement = connection.prepare_cached(&query)?;
+                statement.query_map([], |row| Ok((pending(row)?, row.get(7)?)))?.collect()
+            })
+            .await
+    }
+
+    /// When the next open call must have ended, in milliseconds since 1970.
+    pub async fn next_deadline(&self) -> Result<Option<u64>, LedgerError> {
+        let query = "SELECT min(deadline_ms) FROM calls WHERE state < 2 AND maybe_queued = 1";
+        self.writer.apply(move |c| c.prepare_cached(query)?.query_row([], |row| row.get(0))).await
+    }
+
+    /// Open calls whose deadline is before the given time.
+    pub async fn overdue(&self, before_ms: u64, limit: usize) -> Result<Vec<Pending>, LedgerError> {
+        let query = format!(
+            "SELECT {PENDING} FROM calls WHERE state < 2 AND maybe_queued = 1 AND deadline_ms <= ?1
+                             ORDER BY deadline_ms LIMIT ?2"
+        );
+        self.writer
+            .apply(move |connection| {
+                let mut statement = connection.prepare_cached(&query)?;
+                statement.query_map(params![before_ms, limit], pending)?.collect()
+            })
+            .await
+    }
+
+    /// Calls of a job type that count against its limit: their outcome is not with Zeebe yet.
+    pub async fn in_flight(&self, job_type: String) -> Result<Vec<CallId>, LedgerError> {
+        let query = "SELECT call_id FROM calls WHERE job_type = ?1 AND
+                     ((state < 2 AND maybe_queued = 1) OR (state = 2 AND delivered = 0))";
+        self.writer
+            .apply(move |connection| {
+                let mut statement = connection.prepare_cached(query)?;
+                statement.query_map([job_type], |row| call_id(row, 0))?.collect()
+            })
+            .await
+    }
+
+    /// Removes rows that nothing can ask for any more; says how many.
+    pub async fn forget(&self, now_ms: u64, limit: usize) -> Result<usize, LedgerError> {
+        let statement = "DELETE FROM calls WHERE call_id IN (SELECT call_id FROM calls WHERE keep_until_ms < ?1
+                         AND (delivered = 1 OR (state = 0 AND maybe_queued = 0)) LIMIT ?2)";
+        self.writer.apply(move |c| c.prepare_cached(statement)?.execute(params![now_ms, limit])).await
+    }
+}
+
+struct Known {
+    id: String,
+    same_task: bool,
+    state: State,
+    maybe_queued: bool,
+    job_closed: bool,
+    command: Fixed,
+}
+
+fn accept(connection: &Connection, call: &NewCall) -> rusqlite::Result<Acceptance> {
+    let known = rows_of_job(connection, call)?;
+    let same = known.iter().find(|row| row.id == call.id.as_str());
+    if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
+        return Ok(Acceptance::Foreign);
+    }
+    let fixed = || Fixed { args: call.args.clone(), outputs: call.outputs.clone(), deadline_ms: call.deadline_ms };
+    match same {
+        None => {
+            insert(connection, call)?;
+            Ok(Acceptance::Submit { command: fixed(), queued_before: false })
+        }
+        Some(row) if row.state != State::Accepted => Ok(Acceptance::OnlyComplete),
+        Some(row) if row.maybe_queued => Ok(Acceptance::Submit { command: row.command.clone(), queued_before: true }),
+        Some(_) => {
+            // Nothing was ever queued: what the operator mended since may change the command and the clock.
+            let statement = "UPDATE calls SET maybe_queued = 1, args = ?2, outputs = ?3, deadline_ms = ?4,
+                             keep_until_ms = ?5, function = ?6, run_once = ?7, message = ?8, result = ?9
+                             WHERE call_id = ?1";
+            connection.prepare_cached(statement)?.execute(params![
+                call.id.as_str(),
+                json(&call.args)?,
+                json(&call.outputs)?,
+                call.deadline_ms,
+                call.keep_until_ms,
+                call.function,
+                call.run_once,
+                call.message,
+                call.result,
+            ])?;
+            Ok(Acceptance::Submit { command: fixed(), queued_before: false })
+        }
+    }
+}
+
+fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
+    let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed, args,
+                 outputs, deadline_ms FROM calls WHERE job_key = ?1";
+    let mut statement = connection.prepare_cached(query)?;
+    let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
+        Ok(Known {
+            id: row.get(0)?,
+            same_task: row.get(1)?,
+            state: State::from_number(row.get(2)?),
+            maybe_queued: row.get(3)?,
+            job_closed: row.get(4)?,
+            command: Fixed { args: texts(row, 5)?, outputs: texts(row, 6)?, deadline_ms: row.get(7)? },
+        })
+    })?;
+    rows.collect()
+}
+
+fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
+    let statement = "INSERT INTO calls (call_id, job_key, try, job_type, process_instance_key, bpmn_process_id,
+        element_id, tenant, function, run_once, message, result, args, outputs, state, maybe_queued, asking,
+        job_closed, delivered, accepted_ms, deadline_ms, keep_until_ms)
+        VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :message, :result,
+        :args, :outputs, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
+    connection.prepare_cached(statement)?.execute(named_params! {
+        ":id": call.id.as_str(), ":job": call.job_key, ":try": call.attempt, ":type": call.job_type,
+        ":instance": call.process_instance_key, ":process": call.bpmn_process_id, ":element": call.element_id,
+        ":tenant": call.tenant, ":function": call.function, ":once": call.run_once, ":message": call.message,
+        ":result": call.result, ":args": json(&call.args)?, ":outputs": json(&call.outputs)?,
+        ":accepted": call.accepted_ms, ":deadline": call.deadline_ms, ":keep": call.keep_until_ms,
+    })?;
+    Ok(())
+}
+
+fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    Ok(Pending {
+        id: call_id(row, 0)?,
+        function: row.get(1)?,
+        run_once: row.get(2)?,
+        message: row.get(3)?,
+        result: row.get(4)?,
+        tenant: row.get(5)?,
+        deadline_ms: row.get(6)?,
+    })
+}
+
+pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error| wrong(column, error))
+}
+
+pub(super) fn texts(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| wrong(column, error))
+}
+
+fn json(texts: &[String]) -> rusqlite::Result<String> {
+    serde_json::to_string(texts).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+fn wrong(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}

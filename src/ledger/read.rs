@@ -1,0 +1,87 @@
+//! Questions of people: beside the bridge, on a connection of their own that cannot write.
+
+use super::{
+    LedgerError,
+    call::{Call, State, Summary},
+    operations::{call_id, texts},
+    schema,
+};
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde_json::Value;
+use std::path::Path;
+use zeebe2faas_contract::CallId;
+
+const SUMMARY: &str = "call_id, state, delivered, json_extract(outcome, '$.status'), function, bpmn_process_id,
+    process_instance_key, element_id, accepted_ms, ended_ms, deadline_ms";
+
+/// Reads a ledger, also while a bridge holds it.
+pub struct LedgerReader {
+    connection: Connection,
+}
+
+impl LedgerReader {
+    /// Opens the file for reading.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { connection: schema::open_read_only(path)? })
+    }
+
+    /// The newest calls, in one state or in any.
+    pub fn list(&self, state: Option<State>, limit: usize) -> Result<Vec<Summary>, LedgerError> {
+        let query = format!(
+            "SELECT {SUMMARY} FROM calls WHERE ?1 IS NULL OR state = ?1 ORDER BY accepted_ms DESC, call_id LIMIT ?2"
+        );
+        let mut statement = self.connection.prepare(&query)?;
+        let rows = statement.query_map((state.map(|state| state as i64), limit), summary)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Everything known of one call.
+    pub fn show(&self, id: &CallId) -> Result<Option<Call>, LedgerError> {
+        let query = format!(
+            "SELECT {SUMMARY}, job_key, try, job_type, tenant, message, result, run_once, args, maybe_queued, asking,
+             job_closed, submitted_ms, delivered_ms, outcome, late FROM calls WHERE call_id = ?1"
+        );
+        Ok(self.connection.query_row(&query, [id.as_str()], call).optional()?)
+    }
+}
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<Summary> {
+    Ok(Summary {
+        call_id: call_id(row, 0)?,
+        state: State::from_number(row.get(1)?),
+        delivered: row.get(2)?,
+        status: row.get(3)?,
+        function: row.get(4)?,
+        bpmn_process_id: row.get(5)?,
+        process_instance_key: row.get(6)?,
+        element_id: row.get(7)?,
+        accepted_ms: row.get(8)?,
+        ended_ms: row.get(9)?,
+        deadline_ms: row.get(10)?,
+    })
+}
+
+fn call(row: &Row<'_>) -> rusqlite::Result<Call> {
+    let json = |column| -> rusqlite::Result<Option<Value>> {
+        let text: Option<String> = row.get(column)?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    };
+    Ok(Call {
+        summary: summary(row)?,
+        job_key: row.get(11)?,
+        attempt: row.get(12)?,
+        job_type: row.get(13)?,
+        tenant: row.get(14)?,
+        message: row.get(15)?,
+        result: row.get(16)?,
+        run_once: row.get(17)?,
+        args: texts(row, 18)?,
+        maybe_queued: row.get(19)?,
+        asking: row.get(20)?,
+        job_closed: row.get(21)?,
+        submitted_ms: row.get(22)?,
+        delivered_ms: row.get(23)?,
+        outcome: json(24)?,
+        late: json(25)?,
+    })
+}

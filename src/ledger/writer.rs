@@ -1,0 +1,107 @@
+//! The thread that owns the connection.
+
+use super::LedgerError;
+use rusqlite::Connection;
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Changes that may wait for the writer; more callers wait for room.
+const QUEUE: usize = 1024;
+/// Changes in one commit.
+const BATCH: usize = 512;
+
+/// Runs within the batch's transaction (or not at all, where there is none), and gives what tells its caller once the
+/// commit's result is known.
+type Change = Box<dyn FnOnce(Option<&Connection>) -> Told + Send>;
+type Told = Box<dyn FnOnce(Result<(), &str>)>;
+
+#[derive(Clone)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Change>,
+    commits: Arc<Commits>,
+}
+
+#[derive(Default)]
+struct Commits {
+    commits: AtomicU64,
+    changes: AtomicU64,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, lock: File) -> Self {
+        let (queue, changes) = mpsc::channel(QUEUE);
+        let commits = Arc::<Commits>::default();
+        let counters = Arc::clone(&commits);
+        std::thread::spawn(move || {
+            let _held = lock;
+            write_until_closed(&connection, changes, &counters);
+        });
+        Self { queue, commits }
+    }
+
+    pub(super) fn commits(&self) -> (u64, u64) {
+        (self.commits.commits.load(Ordering::Relaxed), self.commits.changes.load(Ordering::Relaxed))
+    }
+
+    /// Runs the change and returns after it is durable. A change that fails undoes nothing of itself: it should be
+    /// one statement, or read first and write once.
+    pub(super) async fn apply<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (tell, told) = oneshot::channel();
+        let change: Change = Box::new(move |connection| {
+            let result = connection.map(change);
+            Box::new(move |commit| {
+                let answer = match (result, commit) {
+                    (_, Err(error)) => Err(LedgerError::Batch(error.to_owned())),
+                    (Some(result), Ok(())) => result.map_err(LedgerError::from),
+                    (None, Ok(())) => Err(LedgerError::Stopped),
+                };
+                // A caller that went away does not undo its change.
+                drop(tell.send(answer));
+            })
+        });
+        self.queue.send(change).await.map_err(|_| LedgerError::Stopped)?;
+        told.await.map_err(|_| LedgerError::Stopped)?
+    }
+}
+
+fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Change>, counters: &Commits) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let size = batch.len() as u64;
+        let mut told = Vec::with_capacity(batch.len());
+        let result = commit(connection, batch.drain(..), &mut told);
+        if result.is_ok() {
+            counters.commits.fetch_add(1, Ordering::Relaxed);
+            counters.changes.fetch_add(size, Ordering::Relaxed);
+        }
+        for tell in told {
+            tell(result.as_ref().map(|()| ()).map_err(String::as_str));
+        }
+    }
+}
+
+fn commit(connection: &Connection, changes: impl Iterator<Item = Change>, told: &mut Vec<Told>) -> Result<(), String> {
+    let mut result = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
+    for change in changes {
+        // A full disk ends the whole transaction within a statement; what follows must not commit on its own.
+        if result.is_ok() && connection.is_autocommit() {
+            result = Err("the disk or SQLite ended the transaction; is the disk full?".to_owned());
+        }
+        told.push(change(result.is_ok().then_some(connection)));
+    }
+    let result = result.and_then(|()| connection.execute_batch("COMMIT").map_err(|error| error.to_string()));
+    if result.is_err() && !connection.is_autocommit() {
+        // The commit's own error is the one to tell.
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    result
+}
