@@ -25,6 +25,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Child,
 };
+use tokio_util::sync::CancellationToken;
 
 /// A longer request body is answered with 413.
 const BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -50,7 +51,7 @@ pub(super) fn run(
                 if let Some(stderr) = child.stderr.take() {
                     context.tasks.spawn(log_lines(name.clone(), stderr));
                 }
-                converse(container, child, &body, spec.exec_timeout).await
+                converse(container, child, &body, spec.exec_timeout, &context.stop).await
             }
             Err(error) => Err(error),
         };
@@ -84,6 +85,7 @@ async fn converse(
     mut child: Child,
     body: &[u8],
     limit: Option<Duration>,
+    stop: &CancellationToken,
 ) -> io::Result<(Vec<u8>, ExitStatus)> {
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let feed = async move {
@@ -105,17 +107,19 @@ async fn converse(
             Some(limit) => tokio::time::timeout(limit, child.wait()).await,
             None => Ok(child.wait().await),
         };
-        match in_time {
+        let status = match in_time {
             Ok(status) => status,
             Err(_) => {
                 child.start_kill()?;
                 child.wait().await
             }
-        }
+        };
+        // Nobody waits for the rest of a container when the host ends.
+        let rest = (!stop.is_cancelled()).then_some(container);
+        status.map(|status| (status, rest))
     };
-    let (output, status, ()) = tokio::join!(hear, end, feed);
-    drop(container);
-    Ok((output?, status?))
+    let (output, ended, ()) = tokio::join!(hear, end, feed);
+    Ok((output?, ended?.0))
 }
 
 /// `Http_X_Call_Id` and its like, as the watchdog names them.

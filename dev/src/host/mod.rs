@@ -40,8 +40,8 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zeebe2faas_contract::KeyRing;
 
-/// How long processes may take to end when asked to; then they are killed.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long processes may take to end when asked to, a runner's own grace for its programs included.
+const STOP_GRACE: Duration = Duration::from_secs(15);
 /// An idle connection to a function is closed after this, as of-watchdog does it.
 const IDLE_CONNECTION: Duration = Duration::from_millis(500);
 

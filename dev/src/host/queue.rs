@@ -158,9 +158,11 @@ impl Queue {
 
     async fn deliver(self, call: Arc<Call>, worker: OwnedSemaphorePermit) {
         call.redelivery_waits.store(false, Ordering::Release);
+        // Subscribed before the delivery is counted: who sees the count may kill the worker.
+        let killed = self.0.faults.worker_kills();
         self.count(&call.call_id);
         let started = Instant::now();
-        let Some(answer) = self.run(&call).await else {
+        let Some(answer) = self.run(&call, killed).await else {
             return self.redeliver(&call);
         };
         if self.0.faults.take_worker_death() {
@@ -174,8 +176,7 @@ impl Queue {
     }
 
     /// The function's answer; `None` when the worker is killed meanwhile.
-    async fn run(&self, call: &Arc<Call>) -> Option<Answer> {
-        let mut killed = self.0.faults.worker_kills();
+    async fn run(&self, call: &Arc<Call>, mut killed: watch::Receiver<()>) -> Option<Answer> {
         let answer = self.invoke(call);
         tokio::pin!(answer);
         loop {
