@@ -1,1 +1,3 @@
+//! For trying out and for tests, never linked into the bridge.
 
+pub mod broker;
