@@ -50,7 +50,7 @@ impl Default for BrokerOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// Maven has to fetch the broker and is not there.
-    #[error("fetching the Zeebe broker needs Maven, and `mvn` is not on PATH: run `make setup WHAT=real`")]
+    #[error("fetching the Zeebe broker needs Maven, and `mvn` is not on PATH: run `make setup`")]
     NoMaven,
     /// Maven could not fetch the broker.
     #[error("`{command}` failed ({status}); is repo.maven.apache.org within reach? It said:\n{output}")]
@@ -74,7 +74,7 @@ pub enum BrokerError {
     },
     /// No Java of the right age is installed.
     #[error(
-        "Zeebe {VERSION} needs Java {} or newer: set JAVA_HOME, or run `make setup WHAT=real`. Looked at: {looked_at}",
+        "Zeebe {VERSION} needs Java {} or newer: set JAVA_HOME, or run `make setup`. Looked at: {looked_at}",
         java::OLDEST
     )]
     NoJava {
