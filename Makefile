@@ -1,0 +1,43 @@
+# `make` alone lists the targets. Each one installs what it misses (Debian; sudo where not root), and says so.
+
+BIN := $(or $(CARGO_TARGET_DIR),target)
+SETUP := ./.ci/setup
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-real lint fmt bench setup
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Run the Pleiades chain for five couples, on a real Zeebe broker and real OTB
+	@$(SETUP) build otb zeebe
+	cargo build --release --workspace --bins
+	$(BIN)/release/zeebe2faas-dev demo
+
+test: ## Run the tests that need no broker
+	@$(SETUP) build otb
+	cargo build --workspace --bins
+	cargo test --workspace
+
+test-real: ## Run the tests on a real Zeebe broker and real OTB
+	@$(SETUP) build otb zeebe
+	cargo build --workspace --bins
+	cargo test -p zeebe2faas-tests --test real
+
+lint: ## Check formatting, lints, documentation and scripts
+	@$(SETUP) build lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	git ls-files -z | xargs -0 grep -lIE '^#!.*\bsh$$|^#!.*\bbash$$' | xargs shellcheck
+
+fmt: ## Format the code
+	cargo fmt --all
+
+bench: ## Measure, and write docs/performance.md
+	@$(SETUP) build otb zeebe
+	cargo build --release --workspace --bins
+	$(BIN)/release/zeebe2faas-dev bench
+
+setup: ## Install everything that any target needs
+	@$(SETUP)
