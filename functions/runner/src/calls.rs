@@ -235,11 +235,12 @@ impl Calls {
         let (calls, id, halter) = (Arc::clone(self), id.clone(), run.halter.clone());
         tokio::spawn(async move {
             // Dropped last, so that a panic too gives the call and the place back.
-            let _permit = permit;
-            let _entry = Entry { calls: Arc::clone(&calls), id };
+            let place = permit;
+            let entry = Entry { calls: Arc::clone(&calls), id };
             let ended = execute(&calls.settings, &calls.guard, plan, from, &halter).await;
-            drop(_entry);
+            drop(entry);
             conclude.send_replace(Some(ended));
+            drop(place);
         });
         Start::Running(run, true)
     }

@@ -7,7 +7,7 @@ use crate::{
     outputs::{OutputError, Outputs},
     program_log::ProgramLog,
     run::{Cause, Ended, Halt, Halter, Program, run},
-    settings::Settings,
+    settings::{Arguments, Settings},
     verdict,
 };
 use std::{io, sync::Arc, time::Duration};
@@ -86,14 +86,14 @@ pub async fn execute(settings: &Settings, guard: &Guard, plan: Plan, from: From,
     let ending = attempt(settings, &plan, &claim, halter).await;
     match ending {
         Ending::Store(report) => {
-            let conclusion = store(&claim, &report, given.give_up_after, given.poll).await;
+            let conclusion = store(given, &claim, &report).await;
             drop(heartbeat);
-            tracing::info!(%call, outcome = ?report.outcome, message = report.message, "the call has ended");
+            tracing::info!(%call, outcome = ?report.outcome, why = report.message, "the call has ended");
             conclusion
         }
         Ending::Refuse(report) => {
             drop(heartbeat);
-            tracing::warn!(%call, message = report.message, "the call was refused");
+            tracing::warn!(%call, why = report.message, "the call was refused");
             release(&claim).await;
             conclude(&report)
         }
@@ -141,7 +141,7 @@ async fn attempt(settings: &Settings, plan: &Plan, claim: &SharedClaim, halter: 
     tracing::info!(call = %call_id, program = ?plan.program, "started");
     let log = ProgramLog::new(call_id, given.log_tail_bytes, given.failure_text.clone());
     match run(&plan.program, plan.deadline(), given.grace, halter, log).await {
-        Ok(ended) => conclude_run(plan, claim, halter, &ended).await,
+        Ok(ended) => conclude_run(given, plan, claim, halter, &ended).await,
         Err(error) => {
             discard(plan, claim).await;
             let program = plan.program.path.display();
@@ -155,14 +155,14 @@ async fn attempt(settings: &Settings, plan: &Plan, claim: &SharedClaim, halter: 
     }
 }
 
-async fn conclude_run(plan: &Plan, claim: &SharedClaim, halter: &Halter, ended: &Ended) -> Ending {
+async fn conclude_run(given: &Arguments, plan: &Plan, claim: &SharedClaim, halter: &Halter, ended: &Ended) -> Ending {
     if let Some(Cause::Halt(halt @ (Halt::Stopping | Halt::TakenOver | Halt::Unsure))) = ended.cause {
         return Ending::Halted(halt);
     }
     let mut report = verdict::of_run(&plan.invocation, ended);
     if report.outcome == Outcome::Succeeded {
         // Only the owner may touch the outputs, and only while nobody has said otherwise.
-        match claim.with(Claim::beat).await {
+        match patiently(given, || claim.with(Claim::beat)).await {
             Ok(true) => {}
             Ok(false) => return Ending::Halted(Halt::TakenOver),
             Err(_) => return Ending::Halted(Halt::Unsure),
@@ -201,24 +201,37 @@ async fn claim(guard: Guard, plan: &Plan, from: From, keep: Duration) -> io::Res
     spawn_blocking(claim).await.map_err(io::Error::other)?
 }
 
-/// Stores the result; tries again (a full disk) until an owner that cannot write has to give up.
-async fn store(claim: &SharedClaim, report: &Report, give_up_after: Duration, pause: Duration) -> Conclusion {
+/// Stores the result.
+async fn store(given: &Arguments, claim: &SharedClaim, report: &Report) -> Conclusion {
     let conclusion = conclude(report);
     let Conclusion::Report(bytes, _) = &conclusion else { return conclusion };
-    let give_up_at = Instant::now() + give_up_after;
-    loop {
+    let end = || {
         let bytes = Arc::clone(bytes);
-        match claim.with(move |claim| claim.end(&bytes)).await {
-            Ok(true) => return conclusion,
-            Ok(false) => return Conclusion::Elsewhere,
+        claim.with(move |claim| claim.end(&bytes))
+    };
+    match patiently(given, end).await {
+        Ok(true) => conclusion,
+        Ok(false) => Conclusion::Elsewhere,
+        Err(error) => {
+            tracing::error!(%error, call = %report.call_id, "the result is not stored; only the answer holds it");
+            conclusion
+        }
+    }
+}
+
+/// Tries again (a full disk, a file server that restarts) until an owner that cannot write has to give up.
+async fn patiently<F: Future<Output = io::Result<bool>>>(
+    given: &Arguments,
+    action: impl Fn() -> F,
+) -> io::Result<bool> {
+    let give_up_at = Instant::now() + given.give_up_after;
+    loop {
+        match action().await {
             Err(error) if Instant::now() < give_up_at => {
-                tracing::warn!(%error, call = %report.call_id, "the result could not be stored; trying again");
-                sleep(pause).await;
+                tracing::warn!(%error, "the state directory fails; trying again");
+                sleep(given.poll).await;
             }
-            Err(error) => {
-                tracing::error!(%error, call = %report.call_id, "the result is not stored; the answer still holds it");
-                return conclusion;
-            }
+            result => return result,
         }
     }
 }

@@ -62,12 +62,8 @@ impl Heartbeat {
                     Ok(Err(error)) if advanced_at.elapsed() < give_up_after => {
                         tracing::warn!(%error, "the call's counter in the state directory did not advance");
                     }
-                    Ok(Err(error)) => {
-                        tracing::error!(%error, "the call's counter did not advance for too long: ending the program");
-                        return halter.halt(Halt::Unsure);
-                    }
-                    Err(_) => {
-                        tracing::error!("the state directory does not answer: ending the program");
+                    Ok(Err(_)) | Err(_) => {
+                        tracing::error!("the state directory fails for too long: ending the program");
                         return halter.halt(Halt::Unsure);
                     }
                 }

@@ -64,3 +64,41 @@ impl Observer {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn observer() -> (Observer, CallId) {
+        (Observer::new(SECOND * 120, SECOND * 15), CallId::new("c", 1, 1))
+    }
+
+    #[test]
+    fn an_owner_is_dead_once_its_counter_stood_still_for_long_enough() {
+        let (observer, id) = observer();
+        let (owner, start) = (Owner::at(7), Instant::now());
+        let dead = (0..10).map(|n| observer.is_dead(&id, &owner, start + SECOND * 15 * n));
+        assert_eq!(dead.collect::<Vec<_>>(), [[false; 8].as_slice(), &[true, true]].concat());
+        assert!(!observer.is_dead(&id, &Owner::at(8), start + SECOND * 1000), "it advanced");
+    }
+
+    #[test]
+    fn an_observer_that_stood_still_itself_takes_nobody_for_dead() {
+        let (observer, id) = observer();
+        let (owner, start) = (Owner::at(7), Instant::now());
+        assert!(!observer.is_dead(&id, &owner, start));
+        assert!(!observer.is_dead(&id, &owner, start + SECOND * 86_400));
+    }
+
+    #[test]
+    fn the_number_of_watched_calls_is_bounded() {
+        let (observer, _) = observer();
+        let now = Instant::now();
+        for key in 0..2000 {
+            observer.is_dead(&CallId::new("c", key, 1), &Owner::at(1), now);
+        }
+        assert_eq!(observer.watched_calls().len(), MAX_WATCHED);
+    }
+}

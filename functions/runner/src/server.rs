@@ -36,7 +36,7 @@ struct Shared {
 /// The runner's routes.
 pub fn router(settings: &Settings, calls: Arc<Calls>) -> Router {
     let shared = Shared { calls, function: settings.given.function.as_str().into(), keys: settings.keys.clone() };
-    let health = get(|| async { "ok" });
+    let health = get(async || "ok");
     Router::new()
         .route("/", axum::routing::post(post))
         .route("/calls/{id}", get(question).delete(question))
@@ -60,7 +60,10 @@ async fn post(State(shared): State<Shared>, headers: HeaderMap, body: Result<Byt
         (_, named) => named,
     };
     let Some(call_id) = call_id else { return shared.no_call_id() };
-    let Some(expires_ms) = shared.verify(&Method::POST, "/", &call_id, &body, &headers) else { return unauthorized() };
+    let expires_ms = match shared.verify(&Method::POST, "/", &call_id, &body, &headers) {
+        Ok(expires_ms) => expires_ms,
+        Err(unauthorized) => return unauthorized.into_response(),
+    };
     let signer = Signer { shared: &shared, call_id: &call_id, question: "" };
     let why = match parsed {
         Ok(invocation) => match mismatch(&shared, &invocation, &call_id, expires_ms) {
@@ -98,12 +101,12 @@ async fn question(
     let Ok(call_id) = id.parse::<CallId>() else { return shared.no_call_id() };
     let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str());
     let expires_ms = match shared.verify(&method, path, &call_id, b"", &headers) {
-        Some(expires_ms) => expires_ms,
-        None => return unauthorized(),
+        Ok(expires_ms) => expires_ms,
+        Err(unauthorized) => return unauthorized.into_response(),
     };
     let now = now_ms();
     if expires_ms.is_some_and(|at| at <= now || at > now + MAX_QUESTION_MS) {
-        return unauthorized();
+        return Unauthorized.into_response();
     }
     let question = text(&headers, SIGNATURE_HEADER).unwrap_or_default();
     let signer = Signer { shared: &shared, call_id: &call_id, question };
@@ -126,8 +129,7 @@ async fn question(
 }
 
 impl Shared {
-    /// The expiry of a genuine signature, in milliseconds since 1970; `Some(None)` where signatures are not asked for.
-    #[expect(clippy::option_option, reason = "unauthorized, unsigned but accepted, genuine")]
+    /// The expiry of a genuine signature, in milliseconds since 1970; `None` where signatures are not asked for.
     fn verify(
         &self,
         method: &Method,
@@ -135,16 +137,17 @@ impl Shared {
         call_id: &CallId,
         body: &[u8],
         headers: &HeaderMap,
-    ) -> Option<Option<u64>> {
-        let Some(keys) = &self.keys else { return Some(None) };
+    ) -> Result<Option<u64>, Unauthorized> {
+        let Some(keys) = &self.keys else { return Ok(None) };
         let request = signature::Request { method: method.as_str(), path, function: &self.function, call_id, body };
-        request.verify(keys, text(headers, SIGNATURE_HEADER)?).map(Some)
+        let signature = text(headers, SIGNATURE_HEADER).ok_or(Unauthorized)?;
+        request.verify(keys, signature).map(Some).ok_or(Unauthorized)
     }
 
     /// Without a call id no signature can be genuine.
     fn no_call_id(&self) -> Response {
         match self.keys {
-            Some(_) => unauthorized(),
+            Some(_) => Unauthorized.into_response(),
             None => (StatusCode::BAD_REQUEST, "there is no call id in the request").into_response(),
         }
     }
@@ -217,9 +220,13 @@ impl Signer<'_> {
     }
 }
 
-/// No hint: whoever has the key knows what is wrong from the answer's absence of a signature.
-fn unauthorized() -> Response {
-    (StatusCode::UNAUTHORIZED, "unauthorized").into_response()
+/// No hint: whoever holds the key signs, and needs none.
+struct Unauthorized;
+
+impl IntoResponse for Unauthorized {
+    fn into_response(self) -> Response {
+        (StatusCode::UNAUTHORIZED, "unauthorized").into_response()
+    }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
