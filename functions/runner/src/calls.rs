@@ -1,0 +1,332 @@
+//! Whether a request is answered from a stored result, waits for a run, or starts one.
+
+use crate::{
+    clock::now_ms,
+    execution::{Conclusion, From, Plan, execute},
+    guard::{Guard, Record},
+    observer::Observer,
+    run::{Halt, Halter},
+    settings::Settings,
+    verdict,
+};
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::spawn_blocking,
+    time::{interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use zeebe2faas_contract::{CallId, CallState, Invocation, Outcome, Report};
+
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
+/// All calls of this runner's function.
+#[derive(Debug)]
+pub struct Calls {
+    settings: Settings,
+    guard: Guard,
+    observer: Observer,
+    /// The runs of this process.
+    local: Mutex<HashMap<CallId, LocalRun>>,
+    runs: Arc<Semaphore>,
+    waiters: Arc<Semaphore>,
+    stopping: CancellationToken,
+}
+
+#[derive(Debug, Clone)]
+struct LocalRun {
+    halter: Halter,
+    conclusion: watch::Receiver<Option<Conclusion>>,
+}
+
+/// The answer to `POST /`.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The call's report, as JSON, and its HTTP status.
+    Report(Arc<[u8]>, u16),
+    /// Nothing ran; why, and what to do.
+    Refused(Box<Report>),
+    /// It runs, and as many requests wait for it as may.
+    TooManyWaiters,
+    /// As many programs run as may.
+    TooManyRuns,
+    /// The runner stops.
+    Stopping,
+    /// The state directory fails.
+    Trouble(String),
+}
+
+/// A record, with dead owners told from living ones.
+enum Situation {
+    Vacant(From),
+    Running,
+    Ended(Vec<u8>),
+}
+
+enum Start {
+    /// By us now, or by an earlier request.
+    Running(LocalRun, bool),
+    TooManyRuns,
+}
+
+impl Calls {
+    /// Opens the state directory.
+    pub fn open(settings: Settings) -> io::Result<Arc<Self>> {
+        let given = &settings.given;
+        let guard = Guard::open(&given.state_dir, &given.function)?;
+        Ok(Arc::new(Self {
+            guard,
+            observer: Observer::new(given.dead_after, given.beat),
+            local: Mutex::default(),
+            runs: Arc::new(Semaphore::new(given.max_runs.get())),
+            waiters: Arc::new(Semaphore::new(given.max_waiters)),
+            stopping: CancellationToken::new(),
+            settings,
+        }))
+    }
+
+    /// Answers with the call's report: a stored one, that of a run somewhere, or that of a run which it starts. The
+    /// run goes on if the caller is dropped.
+    pub async fn post(self: &Arc<Self>, invocation: &Invocation) -> Answer {
+        tokio::select! {
+            answer = self.answer(invocation) => answer,
+            () = self.stopping.cancelled() => Answer::Stopping,
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, invocation: &Invocation) -> Answer {
+        let id = &invocation.call_id;
+        let mut waiting: Option<OwnedSemaphorePermit> = None;
+        loop {
+            let mut run = self.local().get(id).cloned();
+            let mut started_here = false;
+            if run.is_none() {
+                match self.situation(id).await {
+                    Err(error) => return Answer::Trouble(format!("the state directory cannot be read: {error}")),
+                    Ok(Situation::Ended(bytes)) => return stored(bytes),
+                    Ok(Situation::Running) => {}
+                    Ok(Situation::Vacant(from)) => {
+                        let plan = match Plan::new(invocation, &self.settings) {
+                            Ok(plan) => plan,
+                            Err(why) => return refused(invocation, why),
+                        };
+                        match self.start(id, plan, from) {
+                            Start::Running(local, by_us) => (run, started_here) = (Some(local), by_us),
+                            Start::TooManyRuns => return Answer::TooManyRuns,
+                        }
+                    }
+                }
+            }
+            if !started_here && waiting.is_none() {
+                match Arc::clone(&self.waiters).try_acquire_owned() {
+                    Ok(permit) => waiting = Some(permit),
+                    Err(_) => return Answer::TooManyWaiters,
+                }
+            }
+            let Some(run) = run else {
+                sleep(self.settings.given.poll).await;
+                continue;
+            };
+            match run.concluded().await {
+                Conclusion::Report(bytes, status) => return Answer::Report(bytes, status),
+                Conclusion::Released => return Answer::Stopping,
+                Conclusion::Unsure(why) => return Answer::Trouble(why),
+                Conclusion::Elsewhere => {}
+            }
+        }
+    }
+
+    /// What is known of the call. A call whose owner is dead is unknown: nobody runs it, and it has no result.
+    pub async fn state(&self, id: &CallId) -> io::Result<CallState> {
+        Ok(match self.situation(id).await? {
+            Situation::Vacant(_) => CallState::Unknown,
+            Situation::Running => CallState::Running,
+            Situation::Ended(bytes) => ended(&bytes)?,
+        })
+    }
+
+    /// Ends the call if it runs, and makes sure that it cannot start later; with `only_unknown` a running call is
+    /// left alone. A run elsewhere that does not end in time is still `Running` in the answer.
+    pub async fn cancel(&self, id: &CallId, only_unknown: bool) -> io::Result<CallState> {
+        let given = &self.settings.given;
+        let give_up_at = Instant::now() + given.beat * 2 + given.grace;
+        let mut asked = false;
+        loop {
+            match self.situation(id).await? {
+                Situation::Ended(bytes) => return ended(&bytes),
+                Situation::Vacant(from) => {
+                    if let Some(report) = self.bury(id, from).await? {
+                        return Ok(CallState::Ended { report: Box::new(report) });
+                    }
+                }
+                Situation::Running if only_unknown || Instant::now() > give_up_at => return Ok(CallState::Running),
+                Situation::Running => {
+                    if !asked {
+                        let (guard, id) = (self.guard.clone(), id.clone());
+                        blocking(move || guard.ask_to_cancel(&id)).await?;
+                        asked = true;
+                    }
+                    let local = self.local().get(id).cloned();
+                    if let Some(run) = local {
+                        run.halter.halt(Halt::Cancelled);
+                        run.concluded().await;
+                    } else {
+                        sleep(given.poll).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Watches owners that somebody asked about and removes what has expired, until the runner stops.
+    pub async fn tend(&self) {
+        let mut look = interval(self.settings.given.beat);
+        let mut purge = interval(PURGE_EVERY);
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                _ = look.tick() => for id in self.observer.watched_calls() {
+                    if let Err(error) = self.situation(&id).await {
+                        tracing::warn!(call = %id, %error, "the state directory cannot be read");
+                    }
+                },
+                _ = purge.tick() => {
+                    let guard = self.guard.clone();
+                    match blocking(move || guard.purge()).await {
+                        Ok(0) => {}
+                        Ok(calls) => tracing::info!(calls, "removed expired results"),
+                        Err(error) => tracing::warn!(%error, "expired results cannot be removed"),
+                    }
+                },
+            }
+        }
+    }
+
+    /// Starts nothing more, ends the programs of this process, and returns when they have ended.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        let halters: Vec<Halter> = self.local().values().map(|run| run.halter.clone()).collect();
+        halters.iter().for_each(|halter| halter.halt(Halt::Stopping));
+        let all = u32::try_from(self.settings.given.max_runs.get()).unwrap_or(u32::MAX);
+        // Every run holds a permit until it has concluded.
+        if self.runs.acquire_many(all).await.is_ok() {
+            self.runs.close();
+        }
+    }
+
+    /// Starts a run in a task of its own, unless the call runs here already.
+    fn start(self: &Arc<Self>, id: &CallId, plan: Plan, from: From) -> Start {
+        let mut local = self.local();
+        if let Some(run) = local.get(id) {
+            return Start::Running(run.clone(), false);
+        }
+        let Ok(permit) = Arc::clone(&self.runs).try_acquire_owned() else { return Start::TooManyRuns };
+        let (conclude, conclusion) = watch::channel(None);
+        let run = LocalRun { halter: Halter::new(), conclusion };
+        if self.stopping.is_cancelled() {
+            run.halter.halt(Halt::Stopping);
+        }
+        local.insert(id.clone(), run.clone());
+        let (calls, id, halter) = (Arc::clone(self), id.clone(), run.halter.clone());
+        tokio::spawn(async move {
+            // Dropped last, so that a panic too gives the call and the place back.
+            let place = permit;
+            let entry = Entry { calls: Arc::clone(&calls), id };
+            let ended = execute(&calls.settings, &calls.guard, plan, from, &halter).await;
+            drop(entry);
+            conclude.send_replace(Some(ended));
+            drop(place);
+        });
+        Start::Running(run, true)
+    }
+
+    /// Stores that a call was cancelled before it ran; `None` if somebody was faster.
+    async fn bury(&self, id: &CallId, from: From) -> io::Result<Option<Report>> {
+        let function = self.settings.given.function.clone();
+        let invocation =
+            Invocation { call_id: id.clone(), function, args: Vec::new(), outputs: Vec::new(), deadline_ms: 0 };
+        let message = match &from {
+            From::Nobody => "the call was cancelled before it came",
+            From::Released | From::Dead(_) => "the call was cancelled after the runner that ran it had stopped",
+        };
+        let report = verdict::not_run(&invocation, Outcome::Cancelled, message.into());
+        let bytes = serde_json::to_vec(&report)?;
+        let keep_ms = u64::try_from(self.settings.given.keep_tombstones.as_millis()).unwrap_or(u64::MAX);
+        let (guard, id) = (self.guard.clone(), id.clone());
+        let buried = blocking(move || {
+            let owner = match &from {
+                From::Nobody => return guard.bury(&id, &bytes, now_ms().saturating_add(keep_ms)),
+                From::Released => None,
+                From::Dead(owner) => Some(owner),
+            };
+            guard.take_over(&id, owner)?.map_or(Ok(false), |claim| claim.end(&bytes))
+        });
+        Ok(buried.await?.then_some(report))
+    }
+
+    async fn situation(&self, id: &CallId) -> io::Result<Situation> {
+        let (guard, call) = (self.guard.clone(), id.clone());
+        let record = blocking(move || guard.look(&call)).await?;
+        if let Record::Owned(owner) = record {
+            let dead = self.observer.is_dead(id, &owner, Instant::now());
+            return Ok(if dead { Situation::Vacant(From::Dead(owner)) } else { Situation::Running });
+        }
+        self.observer.forget(id);
+        Ok(match record {
+            Record::Ended(bytes) => Situation::Ended(bytes),
+            Record::Free => Situation::Vacant(From::Released),
+            _ => Situation::Vacant(From::Nobody),
+        })
+    }
+
+    fn local(&self) -> MutexGuard<'_, HashMap<CallId, LocalRun>> {
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LocalRun {
+    async fn concluded(&self) -> Conclusion {
+        let mut conclusion = self.conclusion.clone();
+        let concluded = conclusion.wait_for(Option::is_some).await.map(|c| c.clone());
+        concluded
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| Conclusion::Unsure("the run broke off; the runner's log says why".into()))
+    }
+}
+
+/// A run's place in the list of local runs.
+struct Entry {
+    calls: Arc<Calls>,
+    id: CallId,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.calls.local().remove(&self.id);
+    }
+}
+
+fn stored(bytes: Vec<u8>) -> Answer {
+    match serde_json::from_slice::<Report>(&bytes) {
+        Ok(report) => Answer::Report(bytes.into(), report.http_status()),
+        Err(error) => Answer::Trouble(format!("the stored result cannot be read: {error}")),
+    }
+}
+
+fn ended(bytes: &[u8]) -> io::Result<CallState> {
+    Ok(CallState::Ended { report: Box::new(serde_json::from_slice(bytes)?) })
+}
+
+fn refused(invocation: &Invocation, why: String) -> Answer {
+    Answer::Refused(Box::new(verdict::not_run(invocation, Outcome::Refused, why)))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    spawn_blocking(work).await.map_err(io::Error::other)?
+}
