@@ -1,1 +1,3 @@
+//! The bridge between Zeebe and OpenFaaS.
 
+pub mod bridge;

@@ -1,0 +1,3 @@
+//! The path of a call through the bridge, one step after the other.
+
+pub mod render;

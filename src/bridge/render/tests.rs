@@ -1,0 +1,20 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::{Command, DEFAULT_COMMAND_LIMIT, Template, Templates};
+use serde_json::{Map, Value, json};
+
+mod arguments;
+mod files;
+mod messages;
+mod properties;
+
+fn object(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+/// Renders a command line; the error is the message as a user sees it.
+fn render(cmdline: &str, vars: Value) -> Result<Vec<String>, String> {
+    let template = Template::inline(cmdline, "cmdline").map_err(|error| error.to_string())?;
+    let rendered = template.render(&object(vars), &Map::new(), DEFAULT_COMMAND_LIMIT);
+    rendered.map(|command| command.args).map_err(|error| error.to_string())
+}
