@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::{Command, DEFAULT_COMMAND_LIMIT, Template, Templates};
-use serde_json::{Map, Value, json};
+use super::{DEFAULT_COMMAND_LIMIT, Template, Templates};
+use serde_json::{Map, Value};
 
 mod arguments;
 mod files;
