@@ -76,7 +76,7 @@ impl Guarded {
 
 /// Checks and rewrites a source, or says every mistake in it.
 pub(super) fn guard(source: &str, optional: &[String]) -> Result<Guarded, Vec<Mistake>> {
-    let mut walk = Walk { source, optional, insertions: Vec::new(), mistakes: Vec::new() };
+    let mut walk = Walk { source, optional, in_placeholder: false, insertions: Vec::new(), mistakes: Vec::new() };
     if let Some(offset) = source.find('\0') {
         return Err(vec![(offset, "a NUL byte cannot be part of a command; remove it".to_owned())]);
     }
@@ -96,6 +96,7 @@ pub(super) fn guard(source: &str, optional: &[String]) -> Result<Guarded, Vec<Mi
 struct Walk<'a> {
     source: &'a str,
     optional: &'a [String],
+    in_placeholder: bool,
     insertions: Vec<Insertion>,
     mistakes: Vec<Mistake>,
 }
@@ -118,19 +119,20 @@ impl<'a> Walk<'a> {
     }
 
     fn value(&mut self, inner: Range<usize>) {
-        let tokens = tokens(self.source, inner.clone());
+        let tokens = tokens(self.source, inner);
         let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return };
         if self.is_sign(&tokens, 0, "<") {
             self.mistakes.push((first.range.start, "components cannot be used in a command".to_owned()));
         }
         self.insert(first.range.start, "(".to_owned(), first.range.start);
+        self.in_placeholder = true;
         self.expression(&tokens, 0, tokens.len());
         let call = format!(") | {VALUE}(at={}, to={})", first.range.start, last.range.end);
         self.insert(last.range.end, call, first.range.start);
     }
 
     fn tag(&mut self, inner: Range<usize>) {
-        let tokens = tokens(self.source, inner.clone());
+        let tokens = tokens(self.source, inner);
         let Some(first) = tokens.first() else { return };
         let name = self.of(first);
         if !TAGS.contains(&name) {
@@ -140,6 +142,7 @@ impl<'a> Walk<'a> {
             let message = format!("`{name}` with a body cannot be used in a command; write `{{% {name} NAME = … %}}`");
             self.mistakes.push((first.range.start, message));
         } else {
+            self.in_placeholder = false;
             self.expression(&tokens, 1, tokens.len());
         }
     }
@@ -161,6 +164,7 @@ impl<'a> Walk<'a> {
                 at += 1;
             } else if at > 0 && self.is_sign(tokens, at - 1, "|") {
                 self.listed("filter", &FILTERS, token);
+                self.marks_last(tokens, at, end);
                 at += 1;
             } else if self.is_test(tokens, at) {
                 self.listed("test", &TESTS, token);
@@ -240,6 +244,18 @@ impl<'a> Walk<'a> {
         if !known.contains(&name) {
             let message = format!("the {what} `{name}` is not known here; these are: {}", known.join(", "));
             self.mistakes.push((token.range.start, message));
+        }
+    }
+
+    /// `| args` and `| option` say what a placeholder becomes, so they end one.
+    fn marks_last(&mut self, tokens: &[Token], at: usize, end: usize) {
+        let is_mark =
+            |index: usize| tokens.get(index).is_some_and(|token| ["args", "option"].contains(&self.of(token)));
+        let another = at + 2 < end && self.is_sign(tokens, at + 1, "|") && !is_mark(at + 2);
+        if is_mark(at) && (another || !self.in_placeholder) {
+            let message =
+                format!("`| {}` must be the last filter of a placeholder `{{{{ … }}}}`", self.of(&tokens[at]));
+            self.mistakes.push((tokens[at].range.start, message));
         }
     }
 

@@ -9,7 +9,7 @@ mod messages;
 mod properties;
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    serde_json::from_value(value).unwrap()
 }
 
 /// Renders a command line; the error is the message as a user sees it.

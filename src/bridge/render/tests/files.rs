@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use super::{Templates, object};
 use crate::bridge::render::{DEFAULT_COMMAND_LIMIT, TemplateError};
 use serde_json::{Map, json};

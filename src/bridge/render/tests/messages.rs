@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use super::render;
 use serde_json::json;
 
@@ -45,7 +47,7 @@ fn each_mistake_has_a_message_that_says_what_to_write() {
         ),
         (
             "prog {{ nul }}",
-            "1:9: the value of `nul` contains a NUL byte (or a mark of `| args` or `| option`, which must come last), which \
+            "1:9: the value of `nul` contains a NUL byte (or text made of `| args` or `| option`, which must come last), which \
              no argument can; remove it",
         ),
         ("prog a\0b", "1:7: a NUL byte cannot be part of a command; remove it"),
