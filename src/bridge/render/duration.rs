@@ -57,6 +57,8 @@ fn units(mut text: &str, mut table: &[(&str, u64)]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::parse_duration;
     use std::time::Duration;
 

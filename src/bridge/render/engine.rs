@@ -1,5 +1,7 @@
 //! Tera with our filters: it marks values, refuses null, and does no I/O.
 
+#![expect(clippy::needless_pass_by_value, reason = "the signature of Tera's filters")]
+
 use super::guard::{KNOWN, VALUE};
 use super::marks::{Kind, value_mark};
 use std::ops::Range;
@@ -8,39 +10,42 @@ use tera::value::ValueKind;
 use tera::{Error, Kwargs, State, Tera, TeraResult, Value};
 
 /// Why a filter refused a value; it travels through Tera as the error's text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     Unknown,
     Null,
     Nul,
-    Compound(&'static str),
-    Element(&'static str),
+    Array,
+    Object,
+    NotAnArray,
+    NullElement,
+    ArrayElement,
+    ObjectElement,
+    BooleanElement,
 }
 
-const REFUSALS: [(&str, Refusal); 10] = [
-    ("\0unknown", Refusal::Unknown),
-    ("\0null", Refusal::Null),
-    ("\0nul", Refusal::Nul),
-    ("\0array", Refusal::Compound("an array")),
-    ("\0map", Refusal::Compound("an object")),
-    ("\0args of null", Refusal::Element("null")),
-    ("\0args of array", Refusal::Element("an array")),
-    ("\0args of map", Refusal::Element("an object")),
-    ("\0args of bool", Refusal::Element("a boolean")),
-    ("\0args of one", Refusal::Element("")),
+const REFUSALS: [Refusal; 10] = [
+    Refusal::Unknown,
+    Refusal::Null,
+    Refusal::Nul,
+    Refusal::Array,
+    Refusal::Object,
+    Refusal::NotAnArray,
+    Refusal::NullElement,
+    Refusal::ArrayElement,
+    Refusal::ObjectElement,
+    Refusal::BooleanElement,
 ];
 
 /// Reads a refusal and its expression's place from an error of Tera's.
 pub(super) fn refusal(message: &str) -> Option<(Refusal, Range<usize>)> {
-    let (code, place) = message.rsplit_once('@')?;
-    let (start, end) = place.split_once(':')?;
-    let refusal = REFUSALS.iter().find(|(other, _)| *other == code)?.1.clone();
-    Some((refusal, start.parse().ok()?..end.parse().ok()?))
+    let mut numbers = message.strip_prefix('\0')?.split(':').map(|number| number.parse::<usize>().ok());
+    let refusal = REFUSALS.get(numbers.next()??)?;
+    Some((*refusal, numbers.next()??..numbers.next()??))
 }
 
-fn refuse<T>(refusal: &Refusal, place: &Range<usize>) -> TeraResult<T> {
-    let code = REFUSALS.iter().find(|(_, other)| other == refusal).map_or("\0unknown", |(code, _)| *code);
-    Err(Error::message(format!("{code}@{}:{}", place.start, place.end)))
+fn refuse<T>(refusal: Refusal, place: &Range<usize>) -> TeraResult<T> {
+    Err(Error::message(format!("\0{}:{}:{}", refusal as u8, place.start, place.end)))
 }
 
 /// A Tera without templates, with our filters; escaping is an error, since every value is marked instead.
@@ -71,27 +76,27 @@ fn place(kwargs: &Kwargs) -> TeraResult<Range<usize>> {
 
 fn known(value: Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
     match value.kind() {
-        ValueKind::Undefined => refuse(&Refusal::Unknown, &place(&kwargs)?),
-        ValueKind::None => refuse(&Refusal::Null, &place(&kwargs)?),
+        ValueKind::Undefined => refuse(Refusal::Unknown, &place(&kwargs)?),
+        ValueKind::None => refuse(Refusal::Null, &place(&kwargs)?),
         _ => Ok(value),
     }
 }
 
 /// `| args`: an array becomes several arguments. What is wrong with it is told by `value`, which knows the place.
 fn args(value: Value, _: Kwargs, _: &State) -> Value {
-    let Some(list) = value.as_array() else { return refused(&Refusal::Element("")) };
+    let Some(list) = value.as_array() else { return refused(Refusal::NotAnArray) };
     let mut items = Vec::with_capacity(list.len());
     for element in list {
         match element.kind() {
-            ValueKind::None | ValueKind::Undefined => return refused(&Refusal::Element("null")),
-            ValueKind::Array => return refused(&Refusal::Element("an array")),
-            ValueKind::Map => return refused(&Refusal::Element("an object")),
-            ValueKind::Bool => return refused(&Refusal::Element("a boolean")),
+            ValueKind::None | ValueKind::Undefined => return refused(Refusal::NullElement),
+            ValueKind::Array => return refused(Refusal::ArrayElement),
+            ValueKind::Map => return refused(Refusal::ObjectElement),
+            ValueKind::Bool => return refused(Refusal::BooleanElement),
             _ => items.push(element.to_string()),
         }
     }
     if items.iter().any(|item| item.contains('\0')) {
-        return refused(&Refusal::Nul);
+        return refused(Refusal::Nul);
     }
     encoded(Kind::Args, &items)
 }
@@ -111,25 +116,23 @@ fn option(value: Value, _: Kwargs, _: &State) -> Value {
 fn value(value: Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
     let place = place(&kwargs)?;
     if let Some(bytes) = value.as_bytes() {
-        if let Some(refusal) =
-            bytes.first().filter(|_| bytes.len() == 1).and_then(|code| REFUSALS.get(usize::from(*code)))
-        {
-            return refuse(&refusal.1, &place);
-        }
-        let Some((kind, items)) = decoded(bytes) else { return refuse(&Refusal::Nul, &place) };
-        return Ok(Value::safe_string(&value_mark(&place, kind, &items)));
+        return match read_refused(bytes).ok_or_else(|| decoded(bytes)) {
+            Ok(refusal) => refuse(refusal, &place),
+            Err(Some((kind, items))) => Ok(Value::safe_string(&value_mark(&place, kind, &items))),
+            Err(None) => refuse(Refusal::Nul, &place),
+        };
     }
     let kind = match value.kind() {
-        ValueKind::Undefined => return refuse(&Refusal::Unknown, &place),
-        ValueKind::None => return refuse(&Refusal::Null, &place),
-        ValueKind::Array => return refuse(&Refusal::Compound("an array"), &place),
-        ValueKind::Map => return refuse(&Refusal::Compound("an object"), &place),
+        ValueKind::Undefined => return refuse(Refusal::Unknown, &place),
+        ValueKind::None => return refuse(Refusal::Null, &place),
+        ValueKind::Array => return refuse(Refusal::Array, &place),
+        ValueKind::Map => return refuse(Refusal::Object, &place),
         ValueKind::String => Kind::Text,
         _ => Kind::Plain,
     };
     let text = value.to_string();
     if text.contains('\0') {
-        return refuse(&Refusal::Nul, &place);
+        return refuse(Refusal::Nul, &place);
     }
     Ok(Value::safe_string(&value_mark(&place, kind, &[text])))
 }
@@ -161,15 +164,24 @@ fn element(found: Option<&Value>) -> TeraResult<Value> {
     }
 }
 
-// Between our filters a marked value is a byte string, which no template and no variable can make.
+// Between our filters a marked value is a byte string, which no template and no variable can make. Its first byte is
+// NUL, so that it is refused wherever it is made into text.
 
-fn refused(refusal: &Refusal) -> Value {
-    let code = REFUSALS.iter().position(|(_, other)| other == refusal).and_then(|at| u8::try_from(at).ok());
-    Value::bytes(vec![code.unwrap_or(0)])
+const REFUSED: u8 = 0xff;
+
+fn refused(refusal: Refusal) -> Value {
+    Value::bytes(vec![0, REFUSED, refusal as u8])
+}
+
+fn read_refused(bytes: &[u8]) -> Option<Refusal> {
+    match bytes {
+        [0, REFUSED, code] => REFUSALS.get(usize::from(*code)).copied(),
+        _ => None,
+    }
 }
 
 fn encoded(kind: Kind, items: &[String]) -> Value {
-    let mut bytes = vec![0xff, kind as u8];
+    let mut bytes = vec![0, kind as u8];
     for item in items {
         bytes.extend_from_slice(item.as_bytes());
         bytes.push(0);
@@ -178,7 +190,7 @@ fn encoded(kind: Kind, items: &[String]) -> Value {
 }
 
 fn decoded(bytes: &[u8]) -> Option<(Kind, Vec<String>)> {
-    let [0xff, kind, items @ ..] = bytes else { return None };
+    let [0, kind, items @ ..] = bytes else { return None };
     let kind = [Kind::Option, Kind::Args, Kind::OptionArgs].into_iter().find(|other| *other as u8 == *kind)?;
     let text = std::str::from_utf8(items).ok()?;
     Some((kind, text.split_terminator('\0').map(str::to_owned).collect()))

@@ -46,18 +46,29 @@ pub(super) type Mistake = (usize, String);
 #[derive(Debug)]
 pub(super) struct Guarded {
     pub(super) text: String,
-    inserted: Vec<(usize, usize)>,
+    insertions: Vec<Insertion>,
+}
+
+/// Text put into the source at an offset; what Tera says of it is meant for the offset `means`.
+#[derive(Debug)]
+struct Insertion {
+    at: usize,
+    text: String,
+    means: usize,
 }
 
 impl Guarded {
     /// The offset in the original source of an offset in the rewritten one.
     pub(super) fn original(&self, offset: usize) -> usize {
         let mut shift = 0;
-        for (at, length) in &self.inserted {
-            if at + shift + length > offset {
-                return (*at).max(offset.min(at + shift) - shift);
+        for Insertion { at, text, means } in &self.insertions {
+            if offset < at + shift {
+                break;
             }
-            shift += length;
+            if offset < at + shift + text.len() {
+                return *means;
+            }
+            shift += text.len();
         }
         offset - shift
     }
@@ -65,7 +76,7 @@ impl Guarded {
 
 /// Checks and rewrites a source, or says every mistake in it.
 pub(super) fn guard(source: &str, optional: &[String]) -> Result<Guarded, Vec<Mistake>> {
-    let mut walk = Walk { source, optional, insertions: Vec::new(), mistakes: Vec::new() };
+    let mut walk = Walk { source, optional, in_placeholder: false, insertions: Vec::new(), mistakes: Vec::new() };
     if let Some(offset) = source.find('\0') {
         return Err(vec![(offset, "a NUL byte cannot be part of a command; remove it".to_owned())]);
     }
@@ -85,13 +96,14 @@ pub(super) fn guard(source: &str, optional: &[String]) -> Result<Guarded, Vec<Mi
 struct Walk<'a> {
     source: &'a str,
     optional: &'a [String],
-    insertions: Vec<(usize, String)>,
+    in_placeholder: bool,
+    insertions: Vec<Insertion>,
     mistakes: Vec<Mistake>,
 }
 
 impl<'a> Walk<'a> {
     fn text(&mut self, range: Range<usize>, raw: bool) {
-        self.insertions.push((range.start, marks::text_mark(range.start)));
+        self.insert(range.start, marks::text_mark(range.start), range.start);
         if raw {
             return;
         }
@@ -107,19 +119,20 @@ impl<'a> Walk<'a> {
     }
 
     fn value(&mut self, inner: Range<usize>) {
-        let tokens = tokens(self.source, inner.clone());
+        let tokens = tokens(self.source, inner);
         let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return };
         if self.is_sign(&tokens, 0, "<") {
             self.mistakes.push((first.range.start, "components cannot be used in a command".to_owned()));
         }
-        self.insertions.push((first.range.start, "(".to_owned()));
+        self.insert(first.range.start, "(".to_owned(), first.range.start);
+        self.in_placeholder = true;
         self.expression(&tokens, 0, tokens.len());
         let call = format!(") | {VALUE}(at={}, to={})", first.range.start, last.range.end);
-        self.insertions.push((last.range.end, call));
+        self.insert(last.range.end, call, first.range.start);
     }
 
     fn tag(&mut self, inner: Range<usize>) {
-        let tokens = tokens(self.source, inner.clone());
+        let tokens = tokens(self.source, inner);
         let Some(first) = tokens.first() else { return };
         let name = self.of(first);
         if !TAGS.contains(&name) {
@@ -129,6 +142,7 @@ impl<'a> Walk<'a> {
             let message = format!("`{name}` with a body cannot be used in a command; write `{{% {name} NAME = … %}}`");
             self.mistakes.push((first.range.start, message));
         } else {
+            self.in_placeholder = false;
             self.expression(&tokens, 1, tokens.len());
         }
     }
@@ -150,6 +164,7 @@ impl<'a> Walk<'a> {
                 at += 1;
             } else if at > 0 && self.is_sign(tokens, at - 1, "|") {
                 self.listed("filter", &FILTERS, token);
+                self.marks_last(tokens, at, end);
                 at += 1;
             } else if self.is_test(tokens, at) {
                 self.listed("test", &TESTS, token);
@@ -170,7 +185,7 @@ impl<'a> Walk<'a> {
             self.mistakes.push((tokens[start].range.start, format!("`{root}` cannot be used in a command")));
         }
         let opened = self.insertions.len();
-        self.insertions.push((tokens[start].range.start, "(".to_owned()));
+        self.insert(tokens[start].range.start, "(".to_owned(), tokens[start].range.start);
         let mut may_be_missing = root == "loop" || self.optional.iter().any(|name| name == root);
         let mut at = start + 1;
         while at < end {
@@ -191,10 +206,10 @@ impl<'a> Walk<'a> {
         }
         let at = at.min(end);
         if may_be_missing || self.absence_is_handled(tokens, at) {
-            self.insertions[opened].1.clear();
+            self.insertions[opened].text.clear();
         } else {
             let place = tokens[start].range.start..tokens[at - 1].range.end;
-            self.insertions.push((place.end, format!(" | {KNOWN}(at={}, to={}))", place.start, place.end)));
+            self.insert(place.end, format!(" | {KNOWN}(at={}, to={}))", place.start, place.end), place.start);
         }
         at
     }
@@ -232,6 +247,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// `| args` and `| option` say what a placeholder becomes, so they end one.
+    fn marks_last(&mut self, tokens: &[Token], at: usize, end: usize) {
+        let is_mark =
+            |index: usize| tokens.get(index).is_some_and(|token| ["args", "option"].contains(&self.of(token)));
+        let another = at + 2 < end && self.is_sign(tokens, at + 1, "|") && !is_mark(at + 2);
+        if is_mark(at) && (another || !self.in_placeholder) {
+            let message =
+                format!("`| {}` must be the last filter of a placeholder `{{{{ … }}}}`", self.of(&tokens[at]));
+            self.mistakes.push((tokens[at].range.start, message));
+        }
+    }
+
     fn is_sign(&self, tokens: &[Token], at: usize, sign: &str) -> bool {
         tokens.get(at).is_some_and(|token| self.of(token) == sign)
     }
@@ -240,16 +267,20 @@ impl<'a> Walk<'a> {
         &self.source[token.range.clone()]
     }
 
+    fn insert(&mut self, at: usize, text: String, means: usize) {
+        self.insertions.push(Insertion { at, text, means });
+    }
+
     fn rewritten(self) -> Guarded {
         let mut text = String::with_capacity(self.source.len() * 3);
         let mut copied = 0;
-        for (at, insertion) in &self.insertions {
-            text.push_str(&self.source[copied..*at]);
-            text.push_str(insertion);
-            copied = *at;
+        for insertion in &self.insertions {
+            text.push_str(&self.source[copied..insertion.at]);
+            text.push_str(&insertion.text);
+            copied = insertion.at;
         }
         text.push_str(&self.source[copied..]);
-        Guarded { text, inserted: self.insertions.iter().map(|(at, text)| (*at, text.len())).collect() }
+        Guarded { text, insertions: self.insertions }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod duration;
 
 mod engine;
 mod error;
+mod explain;
 mod file;
 mod guard;
 mod load;

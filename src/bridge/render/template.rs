@@ -1,19 +1,20 @@
 use super::error::{Source, TemplateError};
+use super::explain::{self, Variables};
 use super::guard::{Guarded, guard};
-use super::{engine, marks, words};
-use engine::Refusal;
+use super::marks::{self, Rendered};
+use super::{engine, words};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 use tera::{Context, ErrorKind, Tera};
 
 /// The limit of a rendered command in bytes, unless the configuration says another.
 pub const DEFAULT_COMMAND_LIMIT: usize = 200_000;
 
-/// How many of the known names an error lists.
-const NAMES_SHOWN: usize = 20;
+/// What marks and blanks may add, in bytes, to twice the limit before rendering is given up.
+const MARKS_LIMIT: usize = 65_536;
 const TEMPLATE: &str = "command";
 
 /// A rendered argument vector: the program first. It never sees a shell.
@@ -40,7 +41,7 @@ pub struct Template {
     pub optional: Vec<String>,
     source: Source,
     tera: Tera,
-    guarded: std::sync::Arc<Guarded>,
+    guarded: Arc<Guarded>,
     used: BTreeSet<String>,
 }
 
@@ -65,6 +66,7 @@ impl Template {
         let guarded = guard(source.command(), &optional).map_err(|mistakes| {
             mistakes.into_iter().map(|(offset, message)| source.error(offset, message)).collect::<Vec<_>>()
         })?;
+        words::check(source.command()).map_err(|(offset, message)| vec![source.error(offset, message)])?;
         accepted.map_err(|error| vec![source.error(0, first_line(&error.to_string()))])?;
         tera.add_raw_template(TEMPLATE, &guarded.text).map_err(|error| {
             let (offset, message) = located(&error, &guarded);
@@ -72,7 +74,7 @@ impl Template {
         })?;
         let names = tera.get_template_variables(TEMPLATE).map_err(|error| vec![source.error(0, error.to_string())])?;
         let used = names.into_iter().map(str::to_owned).collect();
-        let guarded = std::sync::Arc::new(guarded);
+        let guarded = Arc::new(guarded);
         Ok(Self {
             function: None,
             description: None,
@@ -106,29 +108,21 @@ impl Template {
         site: &Map<String, Value>,
         limit: usize,
     ) -> Result<Command, TemplateError> {
-        let lookup = |name: &str| vars.get(name).or_else(|| site.get(name));
+        let variables = Variables { job: vars, site };
         for name in &self.required {
-            if lookup(name).is_none_or(Value::is_null) {
-                return Err(self.source.error(0, self.missing(name, lookup(name).is_some(), vars, site)));
+            let value = variables.get(name);
+            if value.is_none_or(Value::is_null) {
+                return Err(self.source.error(0, explain::missing(name, value.is_some(), variables)));
             }
         }
-        let mut context = Context::new();
-        for name in &self.used {
-            if let Some(value) = lookup(name)
-                && !(value.is_null() && self.optional.contains(name))
-            {
-                let value = tera::Value::try_from_serializable(value)
-                    .map_err(|error| self.source.error(0, format!("variable `{name}`: {error}")))?;
-                context.insert_value(name.clone(), value);
-            }
-        }
-        let mut rendered =
-            Limited { bytes: Vec::new(), most: limit.saturating_mul(2).saturating_add(65_536), full: false };
+        let context = self.context(variables)?;
+        let most = limit.saturating_mul(2).saturating_add(MARKS_LIMIT);
+        let mut rendered = Limited { bytes: Vec::new(), most, full: false };
         let outcome = self.tera.render_to(TEMPLATE, &context, &mut rendered);
         if rendered.full {
-            return Err(self.source.error(0, too_long(format!("more than {limit}"), limit, None)));
+            return Err(self.source.error(0, explain::too_long(&format!("more than {limit}"), limit, None)));
         }
-        outcome.map_err(|error| self.render_error(&error, vars, site))?;
+        outcome.map_err(|error| self.render_error(&error, variables))?;
         let rendered = String::from_utf8(rendered.bytes)
             .map_err(|error| self.source.error(0, format!("the rendered command is not UTF-8: {error}")))?;
         let pieces = marks::read(&rendered)
@@ -142,108 +136,42 @@ impl Template {
         Ok(Command { args })
     }
 
-    fn too_long(&self, size: usize, limit: usize, pieces: &[marks::Rendered<'_>]) -> TemplateError {
-        let largest = pieces
-            .iter()
-            .filter_map(|piece| match piece {
-                marks::Rendered::Value { place, items, .. } => Some((items.iter().map(|item| item.len()).sum(), place)),
-                marks::Rendered::Text { .. } => None,
-            })
-            .max_by_key(|(length, _): &(usize, _)| *length);
-        let offset = largest.as_ref().map_or(0, |(_, place)| place.start);
-        let largest = largest.map(|(length, place)| (length, &self.source.command()[place.clone()]));
-        self.source.error(offset, too_long(size.to_string(), limit, largest))
+    /// Only what the template uses goes to Tera: a job's variables can be large.
+    fn context(&self, variables: Variables<'_>) -> Result<Context, TemplateError> {
+        let mut context = Context::new();
+        for name in &self.used {
+            let Some(value) = variables.get(name) else { continue };
+            if !(value.is_null() && self.optional.contains(name)) {
+                let value = tera::Value::try_from_serializable(value)
+                    .map_err(|error| self.source.error(0, format!("variable `{name}`: {error}")))?;
+                context.insert_value(name.clone(), value);
+            }
+        }
+        Ok(context)
     }
 
-    fn render_error(&self, error: &tera::Error, vars: &Map<String, Value>, site: &Map<String, Value>) -> TemplateError {
+    fn render_error(&self, error: &tera::Error, variables: Variables<'_>) -> TemplateError {
         if let ErrorKind::RenderingError(report) = error.kind()
             && let Some((refusal, place)) = engine::refusal(report.message())
         {
-            return self.source.error(place.start, self.refused(&refusal, place, vars, site));
+            let expression = &self.source.command()[place.clone()];
+            let message = explain::refused(refusal, expression, &self.used, &self.optional, variables);
+            return self.source.error(place.start, message);
         }
         let (offset, message) = located(error, &self.guarded);
         self.source.error(offset, message)
     }
 
-    fn refused(
-        &self,
-        refusal: &Refusal,
-        place: Range<usize>,
-        vars: &Map<String, Value>,
-        site: &Map<String, Value>,
-    ) -> String {
-        let expression = &self.source.command()[place];
-        let root = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or(expression);
-        let root_is_there = vars.get(root).or_else(|| site.get(root)).is_some_and(|value| !value.is_null());
-        match refusal {
-            Refusal::Unknown | Refusal::Null if self.optional.iter().any(|name| name == root) && !root_is_there => {
-                format!(
-                    "the optional variable `{root}` is not set here; put its placeholder between `{{% if {root} %}}` and \
-                 `{{% endif %}}`, or write `{{{{ {root} | default(value=…) }}}}`"
-                )
-            }
-            Refusal::Unknown | Refusal::Null if root == expression && self.used.contains(root) => {
-                self.missing(root, *refusal == Refusal::Null, vars, site)
-            }
-            Refusal::Unknown => format!(
-                "`{expression}` is not known{}; correct the name, or write `{expression} | default(value=…)` if it may \
-                 be missing",
-                fields(vars.get(root).or_else(|| site.get(root)), root)
-            ),
-            Refusal::Null => format!(
-                "`{expression}` is null; give it a value in the process, or write `{expression} | default(value=…)` if \
-                 it may be missing"
-            ),
-            Refusal::Nul => format!(
-                "the value of `{expression}` contains a NUL byte (or a mark of `| args` or `| option`, which must come \
-                 last), which no argument can; remove it"
-            ),
-            Refusal::Compound("an array") => format!(
-                "`{expression}` is an array; write `{{{{ {expression} | args }}}}` for one argument for each element, or \
-                 `{{{{ {expression} | join(sep=\",\") }}}}` for one argument"
-            ),
-            Refusal::Compound(what) => {
-                format!("`{expression}` is {what}; write which field is meant, as in `{{{{ {expression}.name }}}}`")
-            }
-            Refusal::Element("") => {
-                format!("`{expression}`: `| args` needs an array; for one argument write `{{{{ … }}}}` without it")
-            }
-            Refusal::Element(what) => {
-                format!("`{expression}`: an element of the array is {what}; `| args` takes strings and numbers")
-            }
-        }
+    fn too_long(&self, size: usize, limit: usize, pieces: &[Rendered<'_>]) -> TemplateError {
+        let lengths = pieces.iter().filter_map(|piece| match piece {
+            Rendered::Value { place, items, .. } => Some((items.iter().map(|item| item.len()).sum(), place)),
+            Rendered::Text { .. } => None,
+        });
+        let largest: Option<(usize, _)> = lengths.max_by_key(|(length, _)| *length);
+        let offset = largest.map_or(0, |(_, place)| place.start);
+        let largest = largest.map(|(length, place)| (length, &self.source.command()[place.clone()]));
+        self.source.error(offset, explain::too_long(&size.to_string(), limit, largest))
     }
-
-    fn missing(&self, name: &str, null: bool, vars: &Map<String, Value>, site: &Map<String, Value>) -> String {
-        let names: BTreeSet<&str> = vars.keys().chain(site.keys()).map(String::as_str).collect();
-        let mut listed: Vec<&str> = names.iter().copied().take(NAMES_SHOWN).collect();
-        let more = format!("and {} more", names.len().saturating_sub(NAMES_SHOWN));
-        if names.len() > NAMES_SHOWN {
-            listed.push(&more);
-        }
-        let listed = if listed.is_empty() { "none".to_owned() } else { listed.join(", ") };
-        let what = if null { "is null" } else { "is not known" };
-        format!(
-            "variable `{name}` {what}; set it in the process (an input mapping of the task), or as a site constant under \
-             [vars] in the configuration. Known here: {listed}"
-        )
-    }
-}
-
-fn fields(value: Option<&Value>, root: &str) -> String {
-    match value {
-        Some(Value::Object(fields)) => {
-            format!(" (`{root}` has {})", fields.keys().take(NAMES_SHOWN).cloned().collect::<Vec<_>>().join(", "))
-        }
-        _ => String::new(),
-    }
-}
-
-fn too_long(size: String, limit: usize, largest: Option<(usize, &str)>) -> String {
-    let largest = largest.map_or(String::new(), |(length, expression)| {
-        format!("; the largest value is `{{{{ {expression} }}}}` with {length} bytes")
-    });
-    format!("the command is {size} bytes long, over the limit of {limit}{largest}; hand large data over in a file")
 }
 
 /// Where an error of Tera's points in the original source, and its text in one line.

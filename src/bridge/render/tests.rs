@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::{Command, DEFAULT_COMMAND_LIMIT, Template, Templates};
-use serde_json::{Map, Value, json};
+use super::{DEFAULT_COMMAND_LIMIT, Template, Templates};
+use serde_json::{Map, Value};
 
 mod arguments;
 mod files;
@@ -9,7 +9,7 @@ mod messages;
 mod properties;
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    serde_json::from_value(value).unwrap()
 }
 
 /// Renders a command line; the error is the message as a user sees it.

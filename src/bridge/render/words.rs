@@ -1,6 +1,7 @@
 //! Splits rendered text into arguments the way a POSIX shell splits words, with marked values as opaque characters.
 
 use super::marks::{Kind, Rendered};
+use super::scan::{self, Piece};
 use std::ops::Range;
 
 /// A mistake at a byte offset of the template.
@@ -19,6 +20,21 @@ pub(super) fn split(pieces: &[Rendered<'_>], source: &str) -> Result<Vec<String>
         }
     }
     words.finish()
+}
+
+/// What can be said before there are values: as if every tag were absent and every placeholder had an empty value.
+pub(super) fn check(source: &str) -> Result<(), Mistake> {
+    let pieces = scan::pieces(source).into_iter().filter_map(|piece| match piece {
+        Piece::Text { range, .. } => Some(Rendered::Text { at: range.start, text: &source[range] }),
+        Piece::Value { inner } if source[inner.clone()].trim_start().starts_with("throw") => None,
+        Piece::Value { inner } => {
+            let expression = source[inner.clone()].trim();
+            let start = inner.start + source[inner].find(expression).unwrap_or(0);
+            Some(Rendered::Value { place: start..start + expression.len(), kind: Kind::Plain, items: vec![""] })
+        }
+        Piece::Tag { .. } => None,
+    });
+    split(&pieces.collect::<Vec<_>>(), source).map(|_args| ())
 }
 
 struct Words<'a> {

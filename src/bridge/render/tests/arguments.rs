@@ -112,7 +112,8 @@ fn unknown_and_null_are_errors_wherever_tera_would_be_silent() {
         "prog {{ 'x' | args }}",
         "prog {{ [true] | args }}",
     ] {
-        assert!(render(cmdline, vars.clone()).is_err(), "{cmdline}: {:?}", render(cmdline, vars.clone()));
+        let outcome = render(cmdline, vars.clone());
+        assert!(outcome.is_err(), "{cmdline}: {outcome:?}");
     }
 }
 
@@ -136,6 +137,11 @@ fn nothing_of_tera_can_hide_or_break_a_mark() {
         "prog {{ x | safe }}",
         "prog {{ xs | args | upper }}",
         "prog {{ (xs | args) ~ 'y' }}",
+        "prog {{ ([] | args) ~ 'y' }}",
+        "prog {{ ('x' | args) ~ 'y' }}",
+        "prog {{ (xs | args)[0] }}",
+        "prog {% for y in xs | args %}{{ y }}{% endfor %}",
+        "prog {% set y = xs | args %}{{ y }}",
         "prog {{ x | option | replace(from='a', to='b') }}",
         "prog {% include 'x' %}",
         "{% extends 'x' %}prog",
@@ -148,9 +154,10 @@ fn nothing_of_tera_can_hide_or_break_a_mark() {
         "prog {{ <X/> }}",
         "prog \0V0:1:1\0x\0",
     ] {
-        assert!(render(cmdline, vars.clone()).is_err(), "{cmdline:?}: {:?}", render(cmdline, vars.clone()));
+        let outcome = render(cmdline, vars.clone());
+        assert!(outcome.is_err(), "{cmdline:?}: {outcome:?}");
     }
-    assert_eq!(render("prog {{- x -}} y", vars.clone()).unwrap_err().contains("program"), true);
+    assert!(render("prog {{- x -}} y", vars.clone()).unwrap_err().contains("program"));
     assert_eq!(render("prog a{# c -#}  {{ x }}", vars.clone()).unwrap(), ["prog", "aa'b \" c"]);
     assert_eq!(render("prog a {{ x -}}{# c #} b", vars).unwrap(), ["prog", "a", "a'b \" cb"]);
 }
@@ -168,4 +175,29 @@ fn a_command_over_the_limit_is_refused_and_a_loop_cannot_fill_the_memory() {
     let vars = object(json!({"x": vec!["0123456789"; 1000]}));
     let error = template.render(&vars, &Map::new(), 1000).unwrap_err();
     assert!(error.message.contains("over the limit of 1000"), "{error}");
+}
+
+#[test]
+fn what_can_be_seen_without_values_is_refused_before_there_are_any() {
+    for cmdline in [
+        "prog '{{ x }}'",
+        "{{ x }} a",
+        "prog it's",
+        "prog a > b",
+        "",
+        "prog {x}",
+        "prog {{ x | y }}",
+        "prog {% if x %}",
+    ] {
+        assert!(Template::inline(cmdline, "cmdline").is_err(), "{cmdline}");
+    }
+    let cmdline = "{% if x == 1 %}{{ throw(message='not 1') }}{% endif %}prog";
+    assert_eq!(render(cmdline, json!({"x": 2})).unwrap(), ["prog"]);
+    assert_eq!(render(cmdline, json!({"x": 1})).unwrap_err(), "cmdline:1:19: not 1");
+}
+
+#[test]
+fn templates_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + Clone>() {}
+    shared::<Template>();
 }
