@@ -1,1 +1,4 @@
+//! zeebe2faas.
 
+pub mod bridge;
+pub mod zeebe;

@@ -1,0 +1,3 @@
+//! The steps of a call.
+
+pub mod activate;

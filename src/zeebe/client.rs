@@ -1,0 +1,161 @@
+use super::{Error, Retry, Settings, proto::gateway_client::GatewayClient, retry::Pauses};
+use std::{sync::Arc, time::Duration};
+use tonic::{
+    Request, Response, Status,
+    transport::{Channel, Endpoint},
+};
+
+/// How often a TCP connection without traffic is checked by the kernel.
+const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How many requests may wait for one connection before their senders wait.
+const QUEUED_REQUESTS: usize = 1024;
+
+pub(super) type Stub = GatewayClient<Channel>;
+
+/// A client of one Zeebe gateway. Cheap to clone; connects when first used, and again whenever the connection breaks.
+///
+/// Activation and everything else have a connection each: a stream of jobs that nobody reads, or a poll that waits, can
+/// never hold up a completion.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Connections>);
+
+#[derive(Debug)]
+struct Connections {
+    settings: Settings,
+    address: String,
+    commands: Stub,
+    activation: Stub,
+}
+
+/// What [`Client::command`] has to know of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Command {
+    pub(super) rpc: &'static str,
+    /// Whether doing it twice does no harm.
+    pub(super) repeatable: bool,
+    /// How long Zeebe itself may take by design, beyond [`Settings::request_timeout`].
+    pub(super) takes: Duration,
+}
+
+impl Command {
+    pub(super) const fn repeatable(rpc: &'static str) -> Self {
+        Self { rpc, repeatable: true, takes: Duration::ZERO }
+    }
+
+    /// Is sent again only when the last attempt certainly did nothing.
+    pub(super) const fn once(rpc: &'static str) -> Self {
+        Self { rpc, repeatable: false, takes: Duration::ZERO }
+    }
+
+    pub(super) const fn taking(self, takes: Duration) -> Self {
+        Self { takes, ..self }
+    }
+}
+
+impl Client {
+    /// A client that connects when it is first used. Fails only on an address that can never work.
+    ///
+    /// Must be called inside a Tokio runtime.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let address = settings.url()?;
+        let limit = settings.max_answer_bytes;
+        let stub = || Ok(Stub::new(channel(&address, settings)?).max_decoding_message_size(limit));
+        let (commands, activation) = (stub()?, stub()?);
+        Ok(Self(Arc::new(Connections { settings: settings.clone(), address, commands, activation })))
+    }
+
+    /// The gateway's address as a URL.
+    pub fn address(&self) -> &str {
+        &self.0.address
+    }
+
+    /// The settings that it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(super) fn activation(&self) -> Stub {
+        self.0.activation.clone()
+    }
+
+    /// Sends a request until it succeeds, fails for good, or `retry` has run out; then with the last error.
+    pub(super) async fn command<Q, A, F>(
+        &self,
+        command: Command,
+        retry: Retry,
+        request: Q,
+        send: impl Fn(Stub, Request<Q>) -> F,
+    ) -> Result<A, Error>
+    where
+        Q: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let Command { rpc, repeatable, takes } = command;
+        let longest = self.0.settings.request_timeout + takes;
+        let mut pauses = Pauses::new(&self.0.settings);
+        let mut last_error = None;
+        while let Some(after) = retry.attempt_timeout(longest) {
+            let sent = send(self.0.commands.clone(), with_deadline(request.clone(), after));
+            let error = match self.answer(rpc, after, sent).await {
+                Ok(answer) => return Ok(answer.into_inner()),
+                Err(error) => error,
+            };
+            let again = if repeatable { error.is_passing() } else { error.nothing_done() };
+            let pause = pauses.next();
+            if !again || !retry.allows(pause) {
+                return Err(error);
+            }
+            tracing::debug!(rpc, %error, ?pause, "trying again");
+            last_error = Some(error);
+            tokio::time::sleep(pause).await;
+        }
+        Err(last_error.unwrap_or_else(|| Error::timeout(&self.0.address, rpc, Duration::ZERO)))
+    }
+
+    /// Waits for the answer to one attempt.
+    pub(super) async fn answer<A>(
+        &self,
+        rpc: &'static str,
+        after: Duration,
+        sent: impl Future<Output = Result<A, Status>>,
+    ) -> Result<A, Error> {
+        match tokio::time::timeout(after, sent).await {
+            Ok(answer) => answer.map_err(|status| Error::from_status(&self.0.address, rpc, after, &status)),
+            Err(_) => Err(Error::timeout(&self.0.address, rpc, after)),
+        }
+    }
+}
+
+/// The request, with a deadline that the gateway hears of.
+pub(super) fn with_deadline<Q>(request: Q, after: Duration) -> Request<Q> {
+    let mut request = Request::new(request);
+    request.set_timeout(after);
+    request
+}
+
+fn channel(address: &str, settings: &Settings) -> Result<Channel, Error> {
+    let endpoint = Endpoint::from_shared(address.to_owned())
+        .and_then(|endpoint| endpoint.user_agent(concat!("zeebe2faas/", env!("CARGO_PKG_VERSION"))))
+        .map_err(|error| Error::Address { address: address.to_owned(), reason: error.to_string() })?;
+    let channel = endpoint
+        .connect_timeout(settings.connect_timeout)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(TCP_KEEP_ALIVE))
+        // Only while a request is open: Zeebe closes connections that ping without one.
+        .http2_keep_alive_interval(settings.keep_alive)
+        .keep_alive_timeout(settings.keep_alive_timeout)
+        .keep_alive_while_idle(false)
+        .buffer_size(QUEUED_REQUESTS)
+        .connect_lazy();
+    Ok(channel)
+}
+
+/// Whole milliseconds as Zeebe counts them; more than it can count becomes the most that it can.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// JSON as Zeebe takes it: `null` becomes no variables at all.
+pub(super) fn json(variables: &serde_json::Value) -> String {
+    if variables.is_null() { String::new() } else { variables.to_string() }
+}
