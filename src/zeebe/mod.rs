@@ -27,6 +27,7 @@ pub use error::Error;
 pub use instances::{Broker, Deployed, InstanceResult, NewInstance, Partition, Process, Topology, Version};
 pub use jobs::{FailJob, Job, JobQuery};
 pub use messages::Message;
+pub(crate) use retry::Pauses;
 pub use retry::Retry;
 pub use settings::Settings;
 pub use stream::JobStream;

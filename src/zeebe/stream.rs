@@ -16,6 +16,7 @@ enum State {
     /// Lasts until the first job: Zeebe answers nothing before it.
     Opening(Opening),
     Open(Box<Streaming<ActivatedJob>>),
+    Closed,
 }
 
 impl JobStream {
@@ -26,11 +27,14 @@ impl JobStream {
         Self { address: address.to_owned(), state: State::Opening(Box::pin(open)) }
     }
 
-    /// The next job; nothing when the stream was closed in good order, by Zeebe or a proxy. Loses nothing when
-    /// dropped before it is done.
+    /// The next job; nothing when the stream was closed in good order, by Zeebe or a proxy. It ends after the first
+    /// error. Loses nothing when dropped before it is done.
     pub async fn next(&mut self) -> Option<Result<Job, Error>> {
-        self.message()
-            .await
+        let message = self.message().await;
+        if !matches!(message, Ok(Some(_))) {
+            self.state = State::Closed;
+        }
+        message
             .map_err(|status| Error::from_status(&self.address, RPC, Duration::ZERO, &status))
             .and_then(|job| job.map(|job| Job::from_wire(&self.address, RPC, job)).transpose())
             .transpose()
@@ -43,7 +47,7 @@ impl JobStream {
         }
         match &mut self.state {
             State::Open(stream) => stream.message().await,
-            State::Opening(_) => Ok(None),
+            State::Opening(_) | State::Closed => Ok(None),
         }
     }
 }
