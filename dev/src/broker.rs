@@ -4,6 +4,8 @@ mod install;
 mod java;
 mod ports;
 
+pub use install::cache;
+
 use ports::Ports;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::{

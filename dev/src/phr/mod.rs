@@ -154,20 +154,34 @@ impl PhrError {
 pub fn write_couple(out: &Path, options: &CoupleOptions) -> Result<Couple, PhrError> {
     check(options)?;
     let acquisition = Acquisition::new(options);
-    let stamp = options.acquired.strftime("%Y%m%d%H%M%S0").to_string();
-    let pan = Frame::pan(options.size, &stamp);
-    let multispectral = Frame::multispectral(options.size, &stamp, options.band_order);
-    let couple = Couple {
-        dim_p: write_frame(out, &acquisition, &pan)?,
-        dim_ms: write_frame(out, &acquisition, &multispectral)?,
-        dem: directory(out, "dem")?,
-        geoid: directory(out, "geoid")?.join("geoid.tif"),
-        truth: out.join("truth.json"),
-    };
+    let couple = couple_files(out, options);
+    let [pan, multispectral] = frames(options);
+    write_frame(out, &acquisition, &pan)?;
+    write_frame(out, &acquisition, &multispectral)?;
+    make_directory(&couple.dem)?;
     images::write_dem(&acquisition, &couple.dem.join("srtm_synthetic.tif"))?;
+    make_directory(&out.join("geoid"))?;
     images::write_geoid(&acquisition, &couple.geoid)?;
     acquisition.truth(&multispectral).write(&couple.truth)?;
     Ok(couple)
+}
+
+/// The files that [`write_couple`] writes, or has written, for these options.
+pub fn couple_files(out: &Path, options: &CoupleOptions) -> Couple {
+    let dim = |frame: &Frame| out.join(frame.directory).join(format!("DIM_{}.XML", frame.id));
+    let [pan, multispectral] = frames(options);
+    Couple {
+        dim_p: dim(&pan),
+        dim_ms: dim(&multispectral),
+        dem: out.join("dem"),
+        geoid: out.join("geoid").join("geoid.tif"),
+        truth: out.join("truth.json"),
+    }
+}
+
+fn frames(options: &CoupleOptions) -> [Frame; 2] {
+    let stamp = options.acquired.strftime("%Y%m%d%H%M%S0").to_string();
+    [Frame::pan(options.size, &stamp), Frame::multispectral(options.size, &stamp, options.band_order)]
 }
 
 fn check(options: &CoupleOptions) -> Result<(), PhrError> {
@@ -193,20 +207,20 @@ fn check(options: &CoupleOptions) -> Result<(), PhrError> {
     }
 }
 
-fn write_frame(out: &Path, acquisition: &Acquisition, frame: &Frame) -> Result<PathBuf, PhrError> {
-    let directory = directory(out, frame.directory)?;
+fn write_frame(out: &Path, acquisition: &Acquisition, frame: &Frame) -> Result<(), PhrError> {
+    let directory = out.join(frame.directory);
+    make_directory(&directory)?;
     let write = |name: String, text: String| {
         let path = directory.join(name);
-        fs::write(&path, text).map_err(|source| PhrError::file(&path, source)).map(|()| path)
+        fs::write(&path, text).map_err(|source| PhrError::file(&path, source))
     };
     images::write_image(acquisition, frame, &directory.join(format!("IMG_{}_R1C1.TIF", frame.id)))?;
     write(format!("RPC_{}.XML", frame.id), metadata::rational_functions(acquisition, frame))?;
     write(format!("DIM_{}.XML", frame.id), metadata::product(acquisition, frame))
 }
 
-fn directory(out: &Path, name: &str) -> Result<PathBuf, PhrError> {
-    let path = out.join(name);
-    fs::create_dir_all(&path).map_err(|source| PhrError::file(&path, source)).map(|()| path)
+fn make_directory(path: &Path) -> Result<(), PhrError> {
+    fs::create_dir_all(path).map_err(|source| PhrError::file(path, source))
 }
 
 /// All that one couple is computed from.

@@ -1,0 +1,171 @@
+//! Starts what the demo plays on: broker, function host and bridge, each unless one is there already.
+
+use super::DemoError;
+use crate::{
+    broker::{Broker, BrokerOptions},
+    host::{Host, HostOptions, Stack},
+};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use zeebe2faas::{
+    app::{App, AppError},
+    config::{self, Environment},
+    zeebe::{Client, Retry, Settings},
+};
+use zeebe2faas_contract::{KeyRing, random_key_line};
+
+const STACK: &str = include_str!("../../../stack.yml");
+const PROCESS: &str = include_str!("../../../bpmn/phr-pair.bpmn");
+const TEMPLATES: [(&str, &str); 3] = [
+    ("bundle-to-perfect-sensor.toml", include_str!("../../../templates/bundle-to-perfect-sensor.toml")),
+    ("ortho-rectification.toml", include_str!("../../../templates/ortho-rectification.toml")),
+    ("normalize-product.toml", include_str!("../../../templates/normalize-product.toml")),
+];
+/// How long a broker may take to accept the deployment.
+const DEPLOY_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What is there already, and how much to run at once.
+pub struct StageOptions {
+    /// A running Zeebe.
+    pub zeebe: Option<String>,
+    /// A running gateway, and the file of the runner secret that its functions' keys are made of.
+    pub gateway: Option<(String, PathBuf)>,
+    /// Where the callback listener binds; functions must reach it there.
+    pub callback: SocketAddr,
+    /// Functions that run at the same time.
+    pub parallel: usize,
+}
+
+/// Everything, running. Dropped, it ends too, but hastily.
+pub struct Stage {
+    zeebe: Client,
+    bridge: JoinHandle<Result<(), AppError>>,
+    stop: CancellationToken,
+    host: Option<Host>,
+    broker: Option<Broker>,
+    _folder: TempDir,
+}
+
+impl Stage {
+    /// Starts what is missing and deploys `phr-pair`.
+    pub async fn start(options: StageOptions) -> Result<Self, DemoError> {
+        let folder = TempDir::new().map_err(|source| DemoError::Io { path: std::env::temp_dir(), source })?;
+        let broker = match options.zeebe {
+            Some(_) => None,
+            None => {
+                eprintln!("starting Zeebe {}", crate::broker::VERSION);
+                Some(Broker::start(BrokerOptions::default()).await?)
+            }
+        };
+        let zeebe_address = options.zeebe.or_else(|| broker.as_ref().map(Broker::grpc_address)).unwrap_or_default();
+        let secret = match &options.gateway {
+            Some((_, file)) => read(file)?,
+            None => random_key_line("demo"),
+        };
+        let runner_file = write(folder.path(), "runner.key", &secret)?;
+        let ring = KeyRing::parse(&secret).map_err(|source| DemoError::Key { path: runner_file, source })?;
+        let host = match options.gateway {
+            Some(_) => None,
+            None => Some(start_host(folder.path(), ring, options.parallel).await?),
+        };
+        let gateway = options.gateway.map(|(url, _)| url).or_else(|| host.as_ref().map(|host| host.url().to_owned()));
+        let settings = settings(folder.path(), &zeebe_address, &gateway.unwrap_or_default(), options.callback)?;
+        let zeebe = Client::new(&Settings::new(zeebe_address))?;
+        let stop = CancellationToken::new();
+        let bridge = tokio::spawn(App::build(settings).await?.run(stop.clone()));
+        let files = vec![("phr-pair.bpmn".to_owned(), PROCESS.as_bytes().to_vec())];
+        zeebe.deploy_resource(files, "", Retry::within(DEPLOY_WITHIN)).await?;
+        Ok(Self { zeebe, bridge, stop, host, broker, _folder: folder })
+    }
+
+    /// A client of the broker.
+    pub const fn zeebe(&self) -> &Client {
+        &self.zeebe
+    }
+
+    /// Ends everything that was started.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        match self.bridge.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => eprintln!("the bridge: {error}"),
+            Err(error) => eprintln!("the bridge broke off: {error}"),
+        }
+        if let Some(host) = self.host {
+            host.shutdown().await;
+        }
+        if let Some(mut broker) = self.broker {
+            broker.stop().await;
+        }
+    }
+}
+
+async fn start_host(folder: &Path, ring: KeyRing, parallel: usize) -> Result<Host, DemoError> {
+    let mut options = HostOptions::new(Stack::parse("stack.yml", STACK)?, folder.join("state"));
+    options.key_ring = Some(ring);
+    options.workers = parallel;
+    options.env.insert("RUNNER_MAX_RUNS".to_owned(), parallel.to_string());
+    options.path_dirs.extend(std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)));
+    Ok(Host::start(options).await?)
+}
+
+/// The bridge gets a configuration file, as a user would write it.
+fn settings(
+    folder: &Path,
+    zeebe: &str,
+    gateway: &str,
+    callback: SocketAddr,
+) -> Result<config::Settings, DemoError> {
+    // The URL must be known before the listener is bound.
+    let callback = if callback.port() == 0 { free_port(callback)? } else { callback };
+    for (name, text) in TEMPLATES {
+        std::fs::create_dir_all(folder.join("templates")).map_err(|source| DemoError::Io { path: folder.into(), source })?;
+        write(&folder.join("templates"), name, text)?;
+    }
+    write(folder, "token.key", &random_key_line("demo"))?;
+    // A broker that was wiped hands out the same job keys again.
+    let cluster = format!("demo-{:08x}", rand::random::<u32>());
+    let text = format!(
+        r#"cluster = "{cluster}"
+[zeebe]
+address = "{zeebe}"
+[openfaas]
+gateway = "{gateway}"
+[callback]
+listen = "{callback}"
+url = "http://{callback}"
+[admin]
+listen = "127.0.0.1:0"
+[keys]
+token_file = "token.key"
+runner_file = "runner.key"
+[functions.otbcli]
+run_once = true
+[functions.normalize-product]
+run_once = true
+"#
+    );
+    let path = folder.join(config::DEFAULT_FILE);
+    write(folder, config::DEFAULT_FILE, &text)?;
+    Ok(config::parse(&path, &text, &Environment::new())?)
+}
+
+fn free_port(wanted: SocketAddr) -> Result<SocketAddr, DemoError> {
+    let io = |source| DemoError::Io { path: wanted.to_string().into(), source };
+    std::net::TcpListener::bind(wanted).and_then(|listener| listener.local_addr()).map_err(io)
+}
+
+fn read(path: &Path) -> Result<String, DemoError> {
+    std::fs::read_to_string(path).map_err(|source| DemoError::Io { path: path.to_owned(), source })
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, DemoError> {
+    let path = folder.join(name);
+    std::fs::write(&path, text).map_err(|source| DemoError::Io { path: path.clone(), source })?;
+    Ok(path)
+}
