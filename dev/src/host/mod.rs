@@ -2,7 +2,8 @@
 //! this machine, behind OpenFaaS's gateway API on one port.
 //!
 //! [`Stack`] is the file; `function` (with `fork` and `container`) is of-watchdog's part, `queue` the queue worker's,
-//! `gateway` the HTTP API; [`Faults`] makes it misbehave as the real one does.
+//! `gateway` the HTTP API; [`Faults`] makes it misbehave as the real one does. The queue is in memory: what waits when
+//! the host ends is lost, as with the memory store of NATS Streaming.
 
 mod container;
 mod faults;
@@ -42,6 +43,8 @@ use zeebe2faas_contract::KeyRing;
 
 /// How long processes may take to end when asked to, a runner's own grace for its programs included.
 const STOP_GRACE: Duration = Duration::from_secs(15);
+/// How long answers may take to be sent when the processes have ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// An idle connection to a function is closed after this, as of-watchdog does it.
 const IDLE_CONNECTION: Duration = Duration::from_millis(500);
 
@@ -202,8 +205,10 @@ impl Host {
         let credentials = options.credentials.map(Arc::new);
         let gateway = Gateway { functions, queue: queue.clone(), faults: faults.clone(), credentials };
         let service = gateway::routes(gateway).into_make_service_with_connect_info::<listener::Connection>();
+        let server = axum::serve(listener::Listener(listener), service)
+            .with_graceful_shutdown(context.stop.clone().cancelled_owned());
         let server = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener::Listener(listener), service).await {
+            if let Err(error) = server.await {
                 tracing::error!(%error, "the gateway ended");
             }
         });
@@ -238,18 +243,17 @@ impl Host {
         let _ = self.queue.deliveries().wait_for(enough).await;
     }
 
-    /// Stops serving, lets every process end for [`STOP_GRACE`], kills what is left, and waits for it.
+    /// Stops serving, gives every process 15 s to end, kills what is left, and waits for it.
     pub async fn shutdown(mut self) {
-        self.server.abort();
-        // It was aborted: the result tells nothing.
-        let _ = (&mut self.server).await;
         self.context.end().await;
+        if timeout(LAST_ANSWERS, &mut self.server).await.is_err() {
+            tracing::warn!("some clients did not take their answers in time");
+        }
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        self.server.abort();
         self.context.stop.cancel();
         self.context.containers.kill_all();
     }

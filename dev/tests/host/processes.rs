@@ -156,3 +156,13 @@ async fn a_taken_port_is_told() {
     let Err(error) = Host::start(HostOptions { listen, ..workshop.options() }).await else { panic!("shared a port") };
     assert!(error.to_string().contains("choose another port"), "{error}");
 }
+
+#[tokio::test]
+async fn after_a_shutdown_a_kept_connection_accepts_nothing() {
+    let workshop = Workshop::with(&[HTTP]);
+    let host = workshop.host().await;
+    let (client, url) = (client(), format!("{}/async-function/http", host.url()));
+    assert_eq!(client.post(&url).send().await.unwrap().status(), 202);
+    host.shutdown().await;
+    assert!(client.post(&url).send().await.is_err());
+}
