@@ -29,7 +29,7 @@ lint: ## Check formatting, lints, documentation and scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	git ls-files -z | xargs -0 grep -lIE '^#!.*\bsh$$|^#!.*\bbash$$' | xargs shellcheck
+	git ls-files -z | xargs -0 grep -lIsE '^#!.*sh$$' | xargs shellcheck
 
 fmt: ## Format the code
 	cargo fmt --all
