@@ -21,6 +21,7 @@ use tokio::{
     sync::{oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
+use wait4::Wait4;
 
 /// Between two looks at memory and CPU; the first ones come sooner, for short runs.
 const SAMPLE_EVERY: Duration = Duration::from_millis(200);
@@ -137,7 +138,7 @@ pub async fn run(
     let (output, output_end) = io::pipe()?;
     let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output))?;
     let (started_at_ms, started) = (now_ms(), Instant::now());
-    let mut child = spawn(program, output_end)?;
+    let child = spawn(program, output_end)?;
     let group = Pid::from_child(&child);
     let log = Arc::new(Mutex::new(log));
     let reader = tokio::spawn(read(output, Arc::clone(&log)));
@@ -147,14 +148,15 @@ pub async fn run(
     // The main process is a zombie now: its number, and so the group's, cannot be anybody else's yet.
     usage.sample(group.as_raw_nonzero().get());
     signal(group, Signal::KILL);
-    let status = child.wait()?;
+    let last = child.wait4()?;
+    usage.raise(last.rusage.maxrss, last.rusage.utime + last.rusage.stime);
     let duration = started.elapsed();
     let abort = reader.abort_handle();
     if timeout(LAST_OUTPUT, reader).await.is_err() {
         abort.abort();
     }
     let (log_tail, found) = log.lock().unwrap_or_else(PoisonError::into_inner).finish();
-    Ok(Ended { status, cause, started_at_ms, duration, usage, log_tail, found })
+    Ok(Ended { status: last.status, cause, started_at_ms, duration, usage, log_tail, found })
 }
 
 /// An argument vector, no shell, no standard input; the pipe's writing end is closed here once the program has it.

@@ -1,10 +1,11 @@
 //! Memory and CPU time of a process group, from `/proc`.
 //!
 //! Memory: the sum of the members' peak resident sizes (`VmHWM`) at each sample, and the largest of these sums. CPU:
-//! the sum of the members' own times and those of the children that they waited for; the last sample is taken while
-//! the main process is a zombie, whose times are final, so it is exact unless a process leaves its parent.
+//! the sum of the members' own times and those of the children that they waited for. At the end the kernel's account
+//! of the main process (wait4) comes in: exact CPU time of it and of all that it waited for, the exact peak of the
+//! largest of them. So a peak of several processes together is missed only between two samples.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 /// What a process group used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -28,10 +29,14 @@ impl Usage {
             cpu_ticks += ticks;
             memory_bytes += peak_memory_bytes(&path);
         }
+        let cpu_ms = cpu_ticks * 1000 / rustix::param::clock_ticks_per_second();
+        self.raise(memory_bytes, Duration::from_millis(cpu_ms));
+    }
+
+    /// Takes what another source says, where it is more.
+    pub fn raise(&mut self, memory_bytes: u64, cpu: Duration) {
         self.peak_memory_bytes = self.peak_memory_bytes.max(memory_bytes);
-        #[expect(clippy::cast_precision_loss, reason = "2^52 ticks are a million years")]
-        let cpu_seconds = cpu_ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
-        self.cpu_seconds = self.cpu_seconds.max(cpu_seconds);
+        self.cpu_seconds = self.cpu_seconds.max(cpu.as_secs_f64());
     }
 }
 
@@ -52,4 +57,16 @@ fn peak_memory_bytes(process: &Path) -> u64 {
     let kib =
         status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
     kib.unwrap_or(0u64).saturating_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
+        let stat = "42 (a) b) (c) S 1 77 77 0 -1 4194560 1 2 3 4 10 20 300 4000 20 0 1 0 99 1 1";
+        assert_eq!(ticks(stat, 77), Some(4330));
+        assert_eq!(ticks(stat, 42), None);
+    }
 }

@@ -79,7 +79,7 @@ async fn another_runner_waits_for_the_result_of_the_first() {
 #[tokio::test]
 async fn a_dead_runners_call_is_taken_over_and_runs_again() {
     let function = Function::new();
-    let times = [("RUNNER_GIVE_UP_AFTER", "500ms"), ("RUNNER_DEAD_AFTER", "1s")];
+    let times = [("RUNNER_GIVE_UP_AFTER", "2s"), ("RUNNER_DEAD_AFTER", "3s")];
     let (mut one, other) = (function.runner(&times), function.runner(&times));
     let call = shell(5, WAITING, &[&function.text("")]);
     tokio::select! {
@@ -100,7 +100,7 @@ async fn a_dead_runners_call_is_taken_over_and_runs_again() {
 #[tokio::test]
 async fn a_dead_runners_call_becomes_unknown_and_can_be_buried() {
     let function = Function::new();
-    let times = [("RUNNER_GIVE_UP_AFTER", "500ms"), ("RUNNER_DEAD_AFTER", "1s")];
+    let times = [("RUNNER_GIVE_UP_AFTER", "2s"), ("RUNNER_DEAD_AFTER", "3s")];
     let (mut one, other) = (function.runner(&times), function.runner(&times));
     let call = shell(6, WAITING, &[&function.text("")]);
     tokio::select! {
