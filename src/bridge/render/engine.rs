@@ -3,7 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "the signature of Tera's filters")]
 
 use super::guard::{KNOWN, VALUE};
-use super::marks::{Kind, value_mark};
+use super::marks::{Item, Kind, decode_item, encode_items, value_mark};
 use std::ops::Range;
 use std::sync::LazyLock;
 use tera::value::ValueKind;
@@ -92,22 +92,24 @@ fn args(value: Value, _: Kwargs, _: &State) -> Value {
             ValueKind::Array => return refused(Refusal::ArrayElement),
             ValueKind::Map => return refused(Refusal::ObjectElement),
             ValueKind::Bool => return refused(Refusal::BooleanElement),
-            _ => items.push(element.to_string()),
+            ValueKind::String => items.push((Kind::Text, element.to_string())),
+            _ => items.push((Kind::Plain, element.to_string())),
         }
     }
-    if items.iter().any(|item| item.contains('\0')) {
+    if items.iter().any(|(_, item)| item.contains('\0')) {
         return refused(Refusal::Nul);
     }
-    encoded(Kind::Args, &items)
+    encoded(true, &items)
 }
 
 /// `| option`: the value may start with `-`.
 fn option(value: Value, _: Kwargs, _: &State) -> Value {
-    if let Some((Kind::Args, items)) = value.as_bytes().and_then(decoded) {
-        return encoded(Kind::OptionArgs, &items);
+    if let Some((spread, items)) = value.as_bytes().and_then(decoded) {
+        let may_be_option = |(kind, text)| (if kind == Kind::Text { Kind::Option } else { kind }, text);
+        return encoded(spread, &items.into_iter().map(may_be_option).collect::<Vec<_>>());
     }
     match value.as_str() {
-        Some(text) if !text.contains('\0') => encoded(Kind::Option, &[text.to_owned()]),
+        Some(text) if !text.contains('\0') => encoded(false, &[(Kind::Option, text.to_owned())]),
         _ => value,
     }
 }
@@ -118,7 +120,7 @@ fn value(value: Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
     if let Some(bytes) = value.as_bytes() {
         return match read_refused(bytes).ok_or_else(|| decoded(bytes)) {
             Ok(refusal) => refuse(refusal, &place),
-            Err(Some((kind, items))) => Ok(Value::safe_string(&value_mark(&place, kind, &items))),
+            Err(Some((spread, items))) => Ok(Value::safe_string(&value_mark(&place, spread, &items))),
             Err(None) => refuse(Refusal::Nul, &place),
         };
     }
@@ -134,7 +136,7 @@ fn value(value: Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
     if text.contains('\0') {
         return refuse(Refusal::Nul, &place);
     }
-    Ok(Value::safe_string(&value_mark(&place, kind, &[text])))
+    Ok(Value::safe_string(&value_mark(&place, false, &[(kind, text)])))
 }
 
 /// Tera's own leaves null alone; here null is as good as missing.
@@ -180,18 +182,20 @@ fn read_refused(bytes: &[u8]) -> Option<Refusal> {
     }
 }
 
-fn encoded(kind: Kind, items: &[String]) -> Value {
-    let mut bytes = vec![0, kind as u8];
-    for item in items {
-        bytes.extend_from_slice(item.as_bytes());
-        bytes.push(0);
-    }
+fn encoded(spread: bool, items: &[Item<String>]) -> Value {
+    let mut bytes = vec![0, u8::from(spread)];
+    bytes.extend_from_slice(encode_items(items).as_bytes());
     Value::bytes(bytes)
 }
 
-fn decoded(bytes: &[u8]) -> Option<(Kind, Vec<String>)> {
-    let [0, kind, items @ ..] = bytes else { return None };
-    let kind = [Kind::Option, Kind::Args, Kind::OptionArgs].into_iter().find(|other| *other as u8 == *kind)?;
-    let text = std::str::from_utf8(items).ok()?;
-    Some((kind, text.split_terminator('\0').map(str::to_owned).collect()))
+fn decoded(bytes: &[u8]) -> Option<(bool, Vec<Item<String>>)> {
+    let [0, spread @ (0 | 1), encoded @ ..] = bytes else { return None };
+    let mut rest = std::str::from_utf8(encoded).ok()?;
+    let mut items = Vec::new();
+    while !rest.is_empty() {
+        let ((kind, text), after) = decode_item(rest)?;
+        items.push((kind, text.to_owned()));
+        rest = after;
+    }
+    Some((*spread == 1, items))
 }

@@ -164,7 +164,7 @@ impl Template {
 
     fn too_long(&self, size: usize, limit: usize, pieces: &[Rendered<'_>]) -> TemplateError {
         let lengths = pieces.iter().filter_map(|piece| match piece {
-            Rendered::Value { place, items, .. } => Some((items.iter().map(|item| item.len()).sum(), place)),
+            Rendered::Value { place, items, .. } => Some((items.iter().map(|(_, item)| item.len()).sum(), place)),
             Rendered::Text { .. } => None,
         });
         let largest: Option<(usize, _)> = lengths.max_by_key(|(length, _)| *length);

@@ -1,6 +1,6 @@
 //! Splits rendered text into arguments the way a POSIX shell splits words, with marked values as opaque characters.
 
-use super::marks::{Kind, Rendered};
+use super::marks::{Item, Kind, Rendered};
 use super::scan::{self, Piece};
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ pub(super) fn split(pieces: &[Rendered<'_>], source: &str) -> Result<Vec<String>
     for piece in pieces {
         match piece {
             Rendered::Text { at, text } => words.text(*at, text)?,
-            Rendered::Value { place, kind, items } => words.value(place, *kind, items)?,
+            Rendered::Value { place, spread, items } => words.value(place, *spread, items)?,
         }
     }
     words.finish()
@@ -30,7 +30,11 @@ pub(super) fn check(source: &str) -> Result<(), Mistake> {
         Piece::Value { inner } => {
             let expression = source[inner.clone()].trim();
             let start = inner.start + source[inner].find(expression).unwrap_or(0);
-            Some(Rendered::Value { place: start..start + expression.len(), kind: Kind::Plain, items: vec![""] })
+            Some(Rendered::Value {
+                place: start..start + expression.len(),
+                spread: false,
+                items: vec![(Kind::Plain, "")],
+            })
         }
         Piece::Tag { .. } => None,
     });
@@ -98,7 +102,7 @@ impl Words<'_> {
         Ok(())
     }
 
-    fn value(&mut self, place: &Range<usize>, kind: Kind, items: &[&str]) -> Result<(), Mistake> {
+    fn value(&mut self, place: &Range<usize>, spread: bool, items: &[Item<&str>]) -> Result<(), Mistake> {
         let expression = &self.source[place.clone()];
         if let Some(quote) = self.quote {
             let message = format!(
@@ -115,26 +119,25 @@ impl Words<'_> {
             );
             return Err((place.start, message));
         }
-        match kind {
-            Kind::Args | Kind::OptionArgs => self.expand(place, kind, items),
-            Kind::Text | Kind::Plain | Kind::Option => {
-                let text = items.first().copied().unwrap_or_default();
-                let starts = self.word.as_ref().is_none_or(|word| word.text.is_empty());
-                if starts && kind == Kind::Text {
-                    refuse_dash(expression, place, text, "option")?;
-                }
-                self.open(place.start)?.text.push_str(text);
-                Ok(())
-            }
+        if spread {
+            return self.expand(place, items);
         }
+        for (kind, text) in items {
+            let starts = self.word.as_ref().is_none_or(|word| word.text.is_empty());
+            if starts && *kind == Kind::Text {
+                refuse_dash(expression, place, text, "option")?;
+            }
+            self.open(place.start)?.text.push_str(text);
+        }
+        Ok(())
     }
 
-    fn expand(&mut self, place: &Range<usize>, kind: Kind, items: &[&str]) -> Result<(), Mistake> {
+    fn expand(&mut self, place: &Range<usize>, items: &[Item<&str>]) -> Result<(), Mistake> {
         if self.word.is_some() {
             return Err(glued(place, &self.source[place.clone()]));
         }
-        for item in items {
-            if kind == Kind::Args && item.parse::<f64>().is_err() {
+        for (kind, item) in items {
+            if *kind == Kind::Text {
                 refuse_dash(&self.source[place.clone()], place, item, "args | option")?;
             }
             self.args.push((*item).to_owned());

@@ -64,8 +64,17 @@ fn an_option_may_come_from_a_value_where_the_template_says_so() {
     let vars = json!({"mode": "-fast", "path": "-x", "e": ""});
     assert_eq!(render("prog {{ mode | option }}", vars.clone()).unwrap(), ["prog", "-fast"]);
     assert_eq!(render("prog ./{{ path }}", vars.clone()).unwrap(), ["prog", "./-x"]);
-    for cmdline in ["prog {{ path }}", "prog {{ e }}{{ path }}", "prog ''{{ path }}", "prog {{ path }}.tif"] {
-        assert!(render(cmdline, vars.clone()).unwrap_err().contains("`-`"), "{cmdline}");
+    for cmdline in [
+        "prog {{ path }}",
+        "prog {{ e }}{{ path }}",
+        "prog ''{{ path }}",
+        "prog {{ path }}.tif",
+        "prog {{ ['a', path] | args }}",
+        "prog {{ ['-1'] | args }}",
+        "prog {{ path | args | option }}",
+    ] {
+        let error = render(cmdline, vars.clone()).unwrap_err();
+        assert!(error.contains("with `-`") || error.contains("needs an array"), "{cmdline}: {error}");
     }
 }
 

@@ -16,8 +16,51 @@ fn strings() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces, 0..6).prop_map(|parts| parts.concat())
 }
 
+/// Templates of all the pieces that Tera and the splitting know, in any order; many are refused.
+fn templates() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        " ",
+        " ",
+        "\n",
+        "-x",
+        "text",
+        "'q q'",
+        "\"d\\\" d\"",
+        "\\ ",
+        "é",
+        "{{ a }}",
+        "{{ b }}",
+        "{{- a }}",
+        "{{ b -}}",
+        "{{a}}",
+        "{{ a ~ b }}",
+        "{{ a | default(value=b) }}",
+        "{{ list[0] }}",
+        "{{ list | args }}",
+        "{{ a | option }}",
+        "{{ (a if b else list[1]) }}",
+        "{# c #}",
+        "{#- c -#}",
+        "{% if a %}y{% endif %}",
+        "{% if a -%} {{ b }} {%- endif %}",
+        "{% for i in list %}{{ i }} {% endfor %}",
+        "{% for i in list %}{{ i }}{% endfor %}",
+        "{% set c = a %}",
+        "{{ c | default(value=\"}}\") }}",
+        "{% raw %}{{ a }}{% endraw %}",
+        "{%- raw -%} r {%- endraw -%}",
+        "{{ [x ~ 'y' for x in list if x != 'z'] | args }}",
+        "{{ list | join(sep=' ') }}",
+        "'",
+        "\"",
+        "{",
+        "}",
+    ]);
+    prop::collection::vec(pieces, 0..10).prop_map(|parts| format!("prog {}", parts.concat()))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_string_is_exactly_one_argument_or_an_error(s in strings()) {
@@ -61,6 +104,18 @@ proptest! {
                 prop_assert_eq!((args[0].as_str(), args[args.len() - 1].as_str()), ("prog", "end"));
             }
             Err(_) => prop_assert!(list.iter().any(|item| item.contains('\0')), "{:?}", list),
+        }
+    }
+
+    #[test]
+    fn in_any_template_values_only_stand_in_for_themselves(cmdline in templates(), a in strings(), b in strings()) {
+        let sentinels = render(&cmdline, json!({"a": "\u{e000}", "b": "\u{e001}", "list": ["\u{e000}", "\u{e001}"]}));
+        let values = render(&cmdline, json!({"a": &a, "b": &b, "list": [&a, &b]}));
+        let is_usual = |text: &str| !text.is_empty() && !text.starts_with('-') && !text.contains(['\0', '\u{e001}']);
+        if is_usual(&a) && is_usual(&b) {
+            let put_in = |arg: String| arg.replace('\u{e000}', &a).replace('\u{e001}', &b);
+            let expected = sentinels.map(|args| args.into_iter().map(put_in).collect::<Vec<_>>());
+            prop_assert_eq!(values, expected);
         }
     }
 
