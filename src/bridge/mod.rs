@@ -298,7 +298,7 @@ impl Bridge {
             "not submitted"
         );
         let back_off = Duration::ZERO;
-        let fail = FailJob { key: job.key, retries: 0, back_off: back_off, message: mistake, variables: Value::Null };
+        let fail = FailJob { key: job.key, retries: 0, back_off, message: mistake, variables: Value::Null };
         self.fail(&fail).await;
     }
 

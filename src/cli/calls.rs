@@ -5,7 +5,7 @@ use crate::{
     ledger::{Call, LedgerReader, State, Summary},
 };
 use clap::{Args, Subcommand, ValueEnum};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 use zeebe2faas_contract::CallId;
 
 /// How long the bridge may take to answer.
@@ -58,17 +58,17 @@ impl Calls {
         let (admin, ledger) = config::load_admin(context.config.as_deref(), &context.environment)?;
         match &self.command {
             None => {
-                let calls = self.list(admin, ledger)?;
+                let calls = self.list(admin, &ledger)?;
                 if self.json { print_json(&calls) } else { print_line(&table(&calls)) }
             }
             Some(Command::Show { id }) => {
-                let call = show(id, admin, ledger)?;
+                let call = show(id, admin, &ledger)?;
                 if self.json { print_json(&call) } else { print_line(&page(&call)) }
             }
         }
     }
 
-    fn list(&self, address: SocketAddr, ledger: PathBuf) -> Result<Vec<Summary>, Failure> {
+    fn list(&self, address: SocketAddr, ledger: &Path) -> Result<Vec<Summary>, Failure> {
         let state: Option<State> = self.state.map(State::from);
         let mut path = format!("/api/calls?limit={}", self.limit);
         if let Some(Ok(serde_json::Value::String(name))) = state.map(serde_json::to_value) {
@@ -81,7 +81,7 @@ impl Calls {
     }
 }
 
-fn show(id: &CallId, address: SocketAddr, ledger: PathBuf) -> Result<Call, Failure> {
+fn show(id: &CallId, address: SocketAddr, ledger: &Path) -> Result<Call, Failure> {
     let call = match ask(address, &format!("/api/calls/{id}"))? {
         Some(text) => parse(&text)?,
         None => read(ledger)?.show(id).map_err(|error| Failure::Failed(error.to_string()))?,
@@ -109,9 +109,9 @@ fn ask(address: SocketAddr, path: &str) -> Result<Option<String>, Failure> {
     })
 }
 
-fn read(ledger: PathBuf) -> Result<LedgerReader, Failure> {
+fn read(ledger: &Path) -> Result<LedgerReader, Failure> {
     eprintln!("no bridge runs here; reading {}", ledger.display());
-    LedgerReader::open(&ledger).map_err(|error| Failure::Failed(error.to_string()))
+    LedgerReader::open(ledger).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failure> {

@@ -60,7 +60,6 @@ pub(super) fn claim(path: &Path) -> Result<File, LedgerError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|error| place(format!("its folder cannot be made: {error}")))?;
     let status = rustix::fs::statfs(folder).map_err(|error| place(format!("its folder cannot be read: {error}")))?;
-    #[expect(clippy::unnecessary_cast, reason = "f_type has another type on other machines")]
     let kind = status.f_type as u64 & 0xffff_ffff;
     if let Some((_, name)) = NETWORK_FILE_SYSTEMS.iter().find(|(magic, _)| *magic == kind) {
         return Err(place(format!("it lies on {name}, where a commit is not safe; use a local volume (ledger.path)")));

@@ -84,7 +84,10 @@ fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Change>
             counters.changes.fetch_add(size, Ordering::Relaxed);
         }
         for tell in told {
-            tell(result.as_ref().map(|()| ()).map_err(String::as_str));
+            tell(match &result {
+                Ok(()) => Ok(()),
+                Err(error) => Err(error),
+            });
         }
     }
 }

@@ -62,7 +62,12 @@ pub async fn run_all(zeebe: &Client, products: &[Product], output: &Path) -> Res
     futures_util::future::try_join_all(couples).await
 }
 
-async fn run_couple(zeebe: &Client, product: &Product, index: usize, folder: PathBuf) -> Result<CoupleResult, DemoError> {
+async fn run_couple(
+    zeebe: &Client,
+    product: &Product,
+    index: usize,
+    folder: PathBuf,
+) -> Result<CoupleResult, DemoError> {
     let couple = &product.couples[index];
     std::fs::create_dir_all(&folder).map_err(|source| DemoError::Io { path: folder.clone(), source })?;
     let instance = NewInstance {

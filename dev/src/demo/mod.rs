@@ -116,7 +116,8 @@ pub async fn run(args: &DemoArgs) -> Result<bool, DemoError> {
             products::synthetic(SYNTHETIC_SIZE)?
         }
     };
-    let output = std::path::absolute(&args.output).map_err(|source| DemoError::Io { path: args.output.clone(), source })?;
+    let output =
+        std::path::absolute(&args.output).map_err(|source| DemoError::Io { path: args.output.clone(), source })?;
     std::fs::create_dir_all(&output).map_err(|source| DemoError::Io { path: output.clone(), source })?;
     let stage = Stage::start(StageOptions {
         zeebe: args.zeebe.clone(),

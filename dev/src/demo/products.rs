@@ -124,10 +124,7 @@ pub fn synthetic(size: usize) -> Result<Vec<Product>, DemoError> {
         let couples = views.iter().enumerate().map(couple).collect::<Result<_, _>>()?;
         Ok::<_, DemoError>(Product { name: name.to_owned(), couples })
     };
-    Ok(vec![
-        product("stereo", 1.4442, 43.6045, 1, &stereo)?,
-        product("tri-stereo", 2.3522, 48.8566, 2, &tri_stereo)?,
-    ])
+    Ok(vec![product("stereo", 1.4442, 43.6045, 1, &stereo)?, product("tri-stereo", 2.3522, 48.8566, 2, &tri_stereo)?])
 }
 
 /// Written beside its place and renamed, so that a half-written couple is never taken for a whole one.

@@ -2,7 +2,7 @@
 
 use super::{CoupleResult, DemoError};
 use serde_json::json;
-use std::{fmt::Write, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 use zeebe2faas::bridge::outcome::Status;
 
 /// How far a known target may be off: 1 m and 0.5 %.
@@ -23,19 +23,19 @@ pub fn print(results: &[CoupleResult], elapsed: Duration) -> bool {
                     outcome.call_id.as_str(),
                     &outcome.function,
                     &outcome.duration_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}")),
-                    &outcome.peak_memory_bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{} MB", bytes / 1_000_000)),
-                    &format!("{} {}", outcome.status.as_str(), outcome.message).trim(),
+                    &outcome
+                        .peak_memory_bytes
+                        .map_or_else(|| "-".to_owned(), |bytes| format!("{} MB", bytes / 1_000_000)),
+                    format!("{} {}", outcome.status.as_str(), outcome.message).trim(),
                 ],
             );
         }
     }
     table.push('\n');
     for result in results {
-        let line = verdict(result);
-        // Writing to a String cannot fail.
-        drop(writeln!(table, "{}/{}: {line}", result.product, result.couple));
+        table.push_str(&format!("{}/{}: {}\n", result.product, result.couple, verdict(result)));
     }
-    drop(writeln!(table, "{} couples in {:.1} s", results.len(), elapsed.as_secs_f64()));
+    table.push_str(&format!("{} couples in {:.1} s\n", results.len(), elapsed.as_secs_f64()));
     print!("{table}");
     results.iter().all(is_good)
 }
@@ -58,11 +58,9 @@ fn is_good(result: &CoupleResult) -> bool {
 fn verdict(result: &CoupleResult) -> String {
     let Some(last) = result.steps.last() else { return format!("{}: no call was made", result.status.as_str()) };
     match (result.status, result.worst_offset_m, result.worst_relative_error, &result.finding) {
-        (Status::Succeeded, Some(offset), Some(error), _) => format!(
-            "{} (targets within {offset:.2} m and {:.2} % of the truth)",
-            last.file.display(),
-            error * 100.0
-        ),
+        (Status::Succeeded, Some(offset), Some(error), _) => {
+            format!("{} (targets within {offset:.2} m and {:.2} % of the truth)", last.file.display(), error * 100.0)
+        }
         (Status::Succeeded, _, _, Some(finding)) => format!("not as the truth says: {finding}"),
         (Status::Succeeded, ..) => last.file.display().to_string(),
         (status, ..) => format!("{} at {}: {}", status.as_str(), last.step, last.outcome.message),
@@ -71,5 +69,5 @@ fn verdict(result: &CoupleResult) -> String {
 
 fn row(table: &mut String, cells: &[&str; 6]) {
     let [couple, call, function, seconds, memory, outcome] = cells;
-    drop(writeln!(table, "{couple:14}  {call:26}  {function:18}  {seconds:>7}  {memory:>8}  {outcome}"));
+    table.push_str(&format!("{couple:14}  {call:26}  {function:18}  {seconds:>7}  {memory:>8}  {outcome}\n"));
 }

@@ -115,16 +115,12 @@ async fn start_host(folder: &Path, ring: KeyRing, parallel: usize) -> Result<Hos
 }
 
 /// The bridge gets a configuration file, as a user would write it.
-fn settings(
-    folder: &Path,
-    zeebe: &str,
-    gateway: &str,
-    callback: SocketAddr,
-) -> Result<config::Settings, DemoError> {
+fn settings(folder: &Path, zeebe: &str, gateway: &str, callback: SocketAddr) -> Result<config::Settings, DemoError> {
     // The URL must be known before the listener is bound.
     let callback = if callback.port() == 0 { free_port(callback)? } else { callback };
     for (name, text) in TEMPLATES {
-        std::fs::create_dir_all(folder.join("templates")).map_err(|source| DemoError::Io { path: folder.into(), source })?;
+        std::fs::create_dir_all(folder.join("templates"))
+            .map_err(|source| DemoError::Io { path: folder.into(), source })?;
         write(&folder.join("templates"), name, text)?;
     }
     write(folder, "token.key", &random_key_line("demo"))?;
