@@ -1,1 +1,4 @@
-fn main() {}
+//! The product against the real peers: a Zeebe broker, OTB. Run by `make test-real`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod descriptor;
