@@ -7,7 +7,7 @@ const ZEEBE: &str = "8.6.0";
 
 /// Zeebe's own protocol file, out of the archive that Maven has or fetches.
 fn protocol_of_zeebe() -> String {
-    let repository = PathBuf::from(env::var_os("HOME").expect("HOME is set")).join(".m2/repository");
+    let repository = PathBuf::from(env::var_os("HOME").unwrap()).join(".m2/repository");
     let name = "zeebe-gateway-protocol";
     let jar = repository.join(format!("io/camunda/{name}/{ZEEBE}/{name}-{ZEEBE}.jar"));
     if !jar.exists() {
