@@ -33,22 +33,22 @@ pub(super) struct Command {
     pub(super) rpc: &'static str,
     /// Whether doing it twice does no harm.
     pub(super) repeatable: bool,
-    /// How long Zeebe itself may take by design, beyond [`Settings::request_timeout`].
-    pub(super) takes: Duration,
+    /// The longest wait for an answer, where it is not [`Settings::request_timeout`].
+    pub(super) longest: Option<Duration>,
 }
 
 impl Command {
     pub(super) const fn repeatable(rpc: &'static str) -> Self {
-        Self { rpc, repeatable: true, takes: Duration::ZERO }
+        Self { rpc, repeatable: true, longest: None }
     }
 
     /// Is sent again only when the last attempt certainly did nothing.
     pub(super) const fn once(rpc: &'static str) -> Self {
-        Self { rpc, repeatable: false, takes: Duration::ZERO }
+        Self { rpc, repeatable: false, longest: None }
     }
 
-    pub(super) const fn taking(self, takes: Duration) -> Self {
-        Self { takes, ..self }
+    pub(super) const fn waiting(self, longest: Duration) -> Self {
+        Self { longest: Some(longest), ..self }
     }
 }
 
@@ -90,8 +90,8 @@ impl Client {
         Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let Command { rpc, repeatable, takes } = command;
-        let longest = self.0.settings.request_timeout + takes;
+        let Command { rpc, repeatable, longest } = command;
+        let longest = longest.unwrap_or(self.0.settings.request_timeout);
         let mut pauses = Pauses::new(&self.0.settings);
         let mut last_error = None;
         while let Some(after) = retry.attempt_timeout(longest) {

@@ -20,7 +20,8 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
-    /// The connection broke, or the gateway has no broker to ask; the request may have been done. Passing.
+    /// The connection broke, or the gateway has no broker to ask; the request may have been done. Passing, except for
+    /// a key of a partition that this cluster does not have (a made-up key, another cluster's): Zeebe says this forever.
     #[error("Zeebe at {address} is not available for {rpc}: {reason}")]
     Unavailable {
         /// The gateway.

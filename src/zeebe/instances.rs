@@ -6,6 +6,9 @@ use super::{
 use serde_json::Value;
 use std::time::Duration;
 
+/// Zeebe 8.6.0 was seen to go on waiting past the time that it was told: then this client ends it, so much later.
+const WAIT_GRACE: Duration = Duration::from_secs(1);
+
 /// The cluster, as the gateway sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
@@ -161,7 +164,7 @@ impl Client {
             fetch_variables: variables.to_vec(),
         };
         let send = |mut stub: Stub, request| async move { stub.create_process_instance_with_result(request).await };
-        let command = Command::once("CreateProcessInstanceWithResult").taking(wait);
+        let command = Command::once("CreateProcessInstanceWithResult").waiting(wait + WAIT_GRACE);
         let answer = self.command(command, retry, request, send).await?;
         Ok(InstanceResult { process_instance_key: answer.process_instance_key, variables: answer.variables })
     }

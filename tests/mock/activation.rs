@@ -58,8 +58,12 @@ impl Worker {
     }
 }
 
+/// The keys of jobs that were given back with all their retries.
 fn given_back(seen: &[Seen]) -> BTreeSet<i64> {
-    let key = |seen: &Seen| if let Seen::UpdateTimeout(request) = seen { Some(request.job_key) } else { None };
+    let key = |seen: &Seen| match seen {
+        Seen::Fail(request) if request.retries == 3 && request.retry_back_off == 0 => Some(request.job_key),
+        _ => None,
+    };
     seen.iter().filter_map(key).collect()
 }
 

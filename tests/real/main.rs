@@ -1,4 +1,5 @@
 //! The product against the real peers: a Zeebe broker, OTB. Run by `make test-real`.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod broker;
+mod descriptor;
