@@ -20,7 +20,7 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The worker's name that Zeebe shows. The same for all replicas, so that Zeebe joins their streams.
 const WORKER_NAME: &str = "zeebe2faas";
@@ -126,8 +126,10 @@ impl App {
         }
         let ledger_path = settings.ledger.clone();
         let shown = Admin { bridge: bridge.clone(), ledger, ledger_path, readiness: readiness.clone() };
-        parts.add("the admin listener", serve(admin, admin::router(shown), steps_stop.clone()));
-        parts.add("the callback listener", serve(callback, callback::router(bridge.clone()), steps_stop.clone()));
+        let listeners_stop = CancellationToken::new();
+        let listeners = TaskTracker::new();
+        listeners.spawn(serve(admin, admin::router(shown), listeners_stop.clone()));
+        listeners.spawn(serve(callback, callback::router(bridge.clone()), listeners_stop.clone()));
         parts.add("delivery", bridge.clone().deliver_backlog());
         parts.add("the watch on deadlines", bridge.clone().watch_deadlines());
         parts.add("the removal of old calls", bridge.clone().forget_old_calls());
@@ -139,6 +141,12 @@ impl App {
         stop.cancel();
         readiness.stopping();
         drain(&bridge, settings.drain_timeout).await;
+        // A callback that is being answered is finished: it is never repeated.
+        listeners_stop.cancel();
+        listeners.close();
+        if tokio::time::timeout(settings.callback.read_timeout, listeners.wait()).await.is_err() {
+            tracing::warn!("requests were still arriving; their calls are asked about at the next start");
+        }
         steps_stop.cancel();
         parts.0.shutdown().await;
         why

@@ -39,8 +39,10 @@ impl Deadlines {
     /// Waits until at least one call is overdue, and gives some of them.
     pub async fn overdue(&self, ledger: &Ledger) -> Result<Vec<Pending>, LedgerError> {
         loop {
+            // Forgotten first, so that a deadline added during the question wakes this watch.
+            self.next_ms.store(u64::MAX, Ordering::Release);
             let next_ms = ledger.next_deadline().await?.unwrap_or(u64::MAX);
-            self.next_ms.store(next_ms, Ordering::Release);
+            self.next_ms.fetch_min(next_ms, Ordering::AcqRel);
             let now_ms = now_ms();
             let due_ms = next_ms.saturating_add(millis(self.grace));
             if due_ms <= now_ms {

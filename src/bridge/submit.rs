@@ -6,6 +6,7 @@ use crate::{
     ledger::Fixed,
     openfaas::{Gateway, Invocation, Submission},
 };
+use sha2::{Digest, Sha256};
 use std::{borrow::Cow, time::Duration};
 use zeebe2faas_contract::{CallId, Invocation as RunnerInvocation, KeyRing, signature::Request};
 
@@ -23,6 +24,7 @@ pub struct Ready<'a> {
     content_type: &'static str,
     body: Vec<u8>,
     signature: Option<String>,
+    traceparent: String,
 }
 
 /// How a submission ended, after all tries within the lock.
@@ -75,7 +77,8 @@ impl<'a> Ready<'a> {
             let request = Request { method: "POST", path: "/", function, call_id, body: &body };
             request.sign(&ring.for_function(function), command.deadline_ms)
         });
-        Ok(Self { function, call_id, callback_url, content_type, body, signature })
+        let traceparent = traceparent(call_id);
+        Ok(Self { function, call_id, callback_url, content_type, body, signature, traceparent })
     }
 
     /// Sends until something is known. `resubmit` allows another try after one that may have been queued.
@@ -116,12 +119,21 @@ impl<'a> Ready<'a> {
             function: self.function,
             call_id: self.call_id.as_str(),
             callback_url: &self.callback_url,
+            traceparent: &self.traceparent,
             signature: self.signature.as_deref(),
             content_type: self.content_type,
             body: self.body.clone(),
         };
         gateway.submit(&invocation).await
     }
+}
+
+/// The call's own trace: derived from its id, so that whoever submits it again continues the same one
+/// (W3C Trace Context, version 00).
+fn traceparent(call_id: &CallId) -> String {
+    let digest = Sha256::digest(call_id.as_str());
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("00-{}-{}-01", hex(&digest[..16]), hex(&digest[16..24]))
 }
 
 /// The argument vector as a command line that a POSIX shell splits back into the same arguments.

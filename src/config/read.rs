@@ -115,7 +115,7 @@ fn callback(section: &Section<'_>) -> Option<Callback> {
     }
     let callback = Callback {
         listen,
-        body_limit_bytes: section.size("body_limit_bytes", 256 << 10, 1_024..=3 << 20),
+        body_limit_bytes: section.size("body_limit_bytes", 256 << 10, 1_024..=512 << 10),
         read_timeout: section.duration("read_timeout", 30 * SECOND, 100 * MILLISECOND..=10 * MINUTE),
         max_concurrent: section.size("max_concurrent", 256, 1..=65_536),
         url: url?.value,

@@ -54,7 +54,10 @@ pub enum Acceptance {
         queued_before: bool,
     },
     /// It was submitted, or has ended; only the job is still open.
-    OnlyComplete,
+    OnlyComplete {
+        /// Whether Zeebe has its outcome already.
+        delivered: bool,
+    },
     /// The ledger knows this job's key from another process instance or task, or as closed: another Zeebe.
     Foreign,
 }

@@ -29,7 +29,7 @@ pub enum LedgerError {
         /// What is wrong and what to do.
         reason: String,
     },
-    /// Too many changes wait already; the disk does not keep up.
+    /// The writer has ended, which only happens when the process ends or the thread broke off.
     #[error("ledger: the writer has stopped")]
     Stopped,
     /// A batch of changes failed together.

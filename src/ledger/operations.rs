@@ -148,6 +148,7 @@ struct Known {
     state: State,
     maybe_queued: bool,
     job_closed: bool,
+    delivered: bool,
     command: Fixed,
 }
 
@@ -163,7 +164,7 @@ fn accept(connection: &Connection, call: &NewCall) -> rusqlite::Result<Acceptanc
             insert(connection, call)?;
             Ok(Acceptance::Submit { command: fixed(), queued_before: false })
         }
-        Some(row) if row.state != State::Accepted => Ok(Acceptance::OnlyComplete),
+        Some(row) if row.state != State::Accepted => Ok(Acceptance::OnlyComplete { delivered: row.delivered }),
         Some(row) if row.maybe_queued => Ok(Acceptance::Submit { command: row.command.clone(), queued_before: true }),
         Some(_) => {
             // Nothing was ever queued: what the operator mended since may change the command and the clock.
@@ -187,8 +188,8 @@ fn accept(connection: &Connection, call: &NewCall) -> rusqlite::Result<Acceptanc
 }
 
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
-    let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed, args,
-                 outputs, deadline_ms FROM calls WHERE job_key = ?1";
+    let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
+                 delivered, args, outputs, deadline_ms FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
@@ -197,7 +198,8 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
             state: State::from_number(row.get(2)?),
             maybe_queued: row.get(3)?,
             job_closed: row.get(4)?,
-            command: Fixed { args: texts(row, 5)?, outputs: texts(row, 6)?, deadline_ms: row.get(7)? },
+            delivered: row.get(5)?,
+            command: Fixed { args: texts(row, 6)?, outputs: texts(row, 7)?, deadline_ms: row.get(8)? },
         })
     })?;
     rows.collect()

@@ -4,7 +4,6 @@ mod runner;
 mod system;
 
 pub use runner::AskError;
-pub use system::FunctionList;
 
 use crate::config::{Credentials, OpenFaas};
 use reqwest::{Client, StatusCode, redirect};
@@ -36,6 +35,8 @@ pub struct Invocation<'a> {
     pub call_id: &'a str,
     /// `X-Callback-Url`, with the token.
     pub callback_url: &'a str,
+    /// `traceparent`, as W3C Trace Context has it.
+    pub traceparent: &'a str,
     /// The bridge's signature for the runner, where there is one.
     pub signature: Option<&'a str>,
     /// `application/json` or `text/plain`.
@@ -88,6 +89,7 @@ impl Gateway {
             .post(&url)
             .header("x-call-id", invocation.call_id)
             .header("x-callback-url", invocation.callback_url)
+            .header("traceparent", invocation.traceparent)
             .header("content-type", invocation.content_type)
             .body(invocation.body.clone());
         if let Some(signature) = invocation.signature {

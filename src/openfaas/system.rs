@@ -3,50 +3,37 @@
 use super::{Gateway, bounded, cause};
 use std::{
     collections::BTreeSet,
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 /// How long a list is trusted.
 const TRUSTED_FOR: Duration = Duration::from_secs(10);
 
+/// The names that the gateway gave last; none where it does not say.
 #[derive(Default)]
-pub(super) struct Cache(Mutex<Option<(Instant, FunctionList)>>);
+pub(super) struct Cache(Mutex<Option<Known>>);
 
-/// What the gateway says of its functions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FunctionList {
-    /// The names, with their namespaces (`name.namespace`) where it gives one.
-    Known(BTreeSet<String>),
-    /// It does not say: no credentials, or no answer.
-    Unreadable(String),
-}
-
-impl FunctionList {
-    /// Whether the gateway says that there is no such function.
-    pub fn lacks(&self, function: &str) -> bool {
-        match self {
-            Self::Known(names) => !names.contains(function),
-            Self::Unreadable(_) => false,
-        }
-    }
+struct Known {
+    at: Instant,
+    names: Option<BTreeSet<String>>,
 }
 
 impl Gateway {
-    /// The deployed functions. A list is asked for anew when the trusted one is old, or lacks the given function.
-    pub async fn functions(&self, wanted: &str) -> FunctionList {
-        let cached = self.inner.functions.0.lock().ok().and_then(|cache| cache.clone());
-        if let Some((at, list)) = cached
-            && at.elapsed() < TRUSTED_FOR
-            && !list.lacks(wanted)
-        {
-            return list;
+    /// Whether the gateway says that there is no such function. Where it says nothing (no credentials, no answer), it
+    /// may be there. A list is trusted for 10 s, but never its word that a function is missing.
+    pub async fn lacks(&self, function: &str) -> bool {
+        if self.inner.functions.may_have(function) {
+            return false;
         }
-        let list = self.list(wanted).await.map_or_else(FunctionList::Unreadable, FunctionList::Known);
-        if let Ok(mut cache) = self.inner.functions.0.lock() {
-            *cache = Some((Instant::now(), list.clone()));
+        let names = self.list(function).await;
+        if let Err(reason) = &names {
+            tracing::debug!(reason, "the gateway does not tell its functions");
         }
-        list
+        let names = names.ok();
+        let lacks = names.as_ref().is_some_and(|names| !names.contains(function));
+        self.inner.functions.keep(names);
+        lacks
     }
 
     async fn list(&self, wanted: &str) -> Result<BTreeSet<String>, String> {
@@ -72,5 +59,26 @@ impl Gateway {
             }
         }
         Ok(names)
+    }
+}
+
+impl Cache {
+    /// Whether a young list has the function, or says nothing. The first to find it old renews it; the others go on
+    /// with the old one meanwhile.
+    fn may_have(&self, function: &str) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Known { at, names }) = known.as_mut() else {
+            *known = Some(Known { at: Instant::now(), names: None });
+            return false;
+        };
+        if at.elapsed() >= TRUSTED_FOR {
+            *at = Instant::now();
+            return false;
+        }
+        names.as_ref().is_none_or(|names| names.contains(function))
+    }
+
+    fn keep(&self, names: Option<BTreeSet<String>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known { at: Instant::now(), names });
     }
 }

@@ -1,0 +1,200 @@
+//! The way back: what callbacks, runners and deadlines tell becomes an outcome, is kept, and goes to Zeebe.
+
+use super::{
+    Bridge, NotTaken, Parts,
+    ask::Insistence,
+    deadline,
+    deliver::Slot,
+    log_failure,
+    outcome::{self, Callback, Outcome, Status, Verdict},
+};
+use crate::{
+    clock::{millis, now_ms},
+    ledger::{Closing, LedgerError, Pending},
+    zeebe::Retry,
+};
+use std::time::Duration;
+
+/// How long a callback waits for Zeebe when the ledger cannot take it.
+const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before an outcome that Zeebe refused for good is offered again: a person may have mended the cause.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// Pause after a failure of the ledger.
+const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+/// Rows forgotten at once, and how often.
+const FORGET_BATCH: usize = 1000;
+const FORGET_INTERVAL: Duration = Duration::from_secs(600);
+
+impl Bridge {
+    /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
+    pub async fn receive(&self, call: Pending, callback: &Callback<'_>) -> Result<(), NotTaken> {
+        let verdict = match (&self.0.settings.keys.runner, call.run_once) {
+            (Some(secret), true) => {
+                outcome::of_runner(&call.id, &call.function, callback, &secret.for_function(&call.function))
+            }
+            (None, true) => Verdict::Provisional("keys.runner_file is not set, so no report can be checked"),
+            (_, false) => outcome::of_function(&call.id, &call.function, callback),
+        };
+        match verdict {
+            Verdict::Final(outcome) => {
+                self.0.metrics.callback("final");
+                self.conclude(call, &outcome).await
+            }
+            Verdict::Provisional(why) => {
+                self.0.metrics.callback("provisional");
+                self.doubt(call, why).await
+            }
+            Verdict::UnknownFunction => {
+                self.0.metrics.callback("provisional");
+                if !self.0.gateway.lacks(&call.function).await {
+                    return self.doubt(call, "404, but the gateway does not say that there is no such function").await;
+                }
+                let message = format!("OpenFaaS has no function `{}`; deploy it (stack.yml)", call.function);
+                let Pending { id, function, .. } = call.clone();
+                self.conclude(call, &Outcome::plain(id, function, Status::Refused, message, false)).await
+            }
+        }
+    }
+
+    /// Nothing is certain: a guarded call is asked about until it is; any other waits for its deadline.
+    async fn doubt(&self, call: Pending, why: &str) -> Result<(), NotTaken> {
+        tracing::info!(call = %call.id, function = call.function, why, "a callback that settles nothing");
+        if call.run_once {
+            log_failure(self.0.ledger.asking(call.id.clone()).await);
+            self.ask(call, Insistence::UntilEnded);
+        }
+        Ok(())
+    }
+
+    pub(super) fn ask(&self, call: Pending, insistence: Insistence) {
+        let Some(questions) = self.0.questions.clone() else { return };
+        let bridge = self.clone();
+        // Not counted among the steps that a stop waits for: the next start asks again.
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            if let Some(outcome) = questions.ask(&call, insistence).await
+                && bridge.conclude(call, &outcome).await.is_err()
+            {
+                tracing::error!("an outcome could be kept nowhere; the runner is asked again at the deadline");
+            }
+        }));
+    }
+
+    /// Keeps the outcome of a call and sees to its delivery.
+    async fn conclude(&self, call: Pending, outcome: &Outcome) -> Result<(), NotTaken> {
+        let Ok(json) = serde_json::to_string(outcome) else { return Err(NotTaken) };
+        match self.0.ledger.end(call.id.clone(), json.clone(), now_ms()).await {
+            Ok(Closing::First) => {
+                self.0.metrics.outcome(&call.function, outcome);
+                tracing::info!(
+                    call = %call.id, function = call.function, status = outcome.status.as_str(),
+                    message = outcome.message, "ended"
+                );
+                if let Some(slot) = self.0.deliveries.try_begin(&call.id) {
+                    self.deliver(slot, call, json);
+                }
+                Ok(())
+            }
+            Ok(Closing::Late) => Ok(()),
+            Ok(Closing::NoRow) => self.deliver_now(&call, &json).await,
+            Err(error) => {
+                tracing::error!(call = %call.id, %error, "the ledger cannot take the outcome; delivering it first");
+                self.deliver_now(&call, &json).await
+            }
+        }
+    }
+
+    /// Without the ledger an outcome is safe only once Zeebe has it.
+    async fn deliver_now(&self, call: &Pending, json: &str) -> Result<(), NotTaken> {
+        self.0.publisher.publish(call, json, Retry::within(DIRECT_PATIENCE)).await.map_err(|error| {
+            tracing::error!(call = %call.id, %error, "an outcome could not be delivered");
+            NotTaken
+        })?;
+        self.0.in_flight.release(&call.id);
+        Ok(())
+    }
+
+    fn deliver(&self, slot: Slot, call: Pending, json: String) {
+        let bridge = self.clone();
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            match bridge.0.publisher.publish(&call, &json, Retry::Forever).await {
+                Ok(()) => bridge.delivered(slot, &call).await,
+                Err(error) => {
+                    tracing::error!(call = %call.id, %error, again_in = ?REFUSED_PAUSE, "Zeebe refuses the outcome");
+                    slot.rest(REFUSED_PAUSE).await;
+                }
+            }
+        }));
+    }
+
+    async fn delivered(&self, slot: Slot, call: &Pending) {
+        let now_ms = now_ms();
+        let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
+        // Should this be lost, the outcome is published again under the same message id.
+        log_failure(self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await);
+        self.0.in_flight.release(&call.id);
+        drop(slot);
+    }
+
+    /// Delivers what the ledger holds for Zeebe and nobody has begun to deliver, until stopped.
+    pub async fn deliver_backlog(self) {
+        let Parts { ledger, deliveries, settings, .. } = &*self.0;
+        loop {
+            match ledger.undelivered(settings.calls.max_deliveries + deliveries.under_way()).await {
+                Ok(waiting) => {
+                    for (call, json) in waiting {
+                        if let Some(slot) = deliveries.try_begin(&call.id) {
+                            self.deliver(slot, call, json);
+                        }
+                    }
+                    deliveries.wanted().await;
+                }
+                Err(LedgerError::Stopped) => return,
+                Err(error) => {
+                    tracing::error!(%error, "the ledger does not tell what is to be delivered");
+                    tokio::time::sleep(LEDGER_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Ends calls whose time is up, until stopped.
+    pub async fn watch_deadlines(self) {
+        loop {
+            let overdue = match self.0.deadlines.overdue(&self.0.ledger).await {
+                Ok(overdue) => overdue,
+                Err(LedgerError::Stopped) => return,
+                Err(error) => {
+                    tracing::error!(%error, "the ledger does not tell which calls are overdue");
+                    tokio::time::sleep(LEDGER_PAUSE).await;
+                    continue;
+                }
+            };
+            let concluded = overdue.into_iter().map(|call| self.time_out(call));
+            futures_util::future::join_all(concluded).await;
+        }
+    }
+
+    /// The runner has the last word, if it can be had.
+    async fn time_out(&self, call: Pending) {
+        let reported = match &self.0.questions {
+            Some(questions) if call.run_once => questions.ask(&call, Insistence::Once).await,
+            _ => None,
+        };
+        let outcome = reported.unwrap_or_else(|| deadline::timed_out(&call));
+        if self.conclude(call, &outcome).await.is_err() {
+            tokio::time::sleep(LEDGER_PAUSE).await;
+        }
+    }
+
+    /// Removes rows that nothing can ask for any more, until stopped.
+    pub async fn forget_old_calls(self) {
+        loop {
+            match self.0.ledger.forget(now_ms(), FORGET_BATCH).await {
+                Ok(FORGET_BATCH) => continue,
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "old calls cannot be removed from the ledger"),
+            }
+            tokio::time::sleep(FORGET_INTERVAL).await;
+        }
+    }
+}

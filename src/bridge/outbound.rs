@@ -1,0 +1,202 @@
+//! The way out: a job is prepared, written down, submitted and completed.
+
+use super::{
+    Bridge, Parts, log_failure,
+    prepare::{self, TOKEN_GRACE, TRY_VARIABLE},
+    submit::{Ready, Submitted},
+    token::Claims,
+};
+use crate::{
+    clock::{millis, now_ms},
+    config::{BodyFormat, Settings},
+    ledger::{Acceptance, Fixed, NewCall, Pending},
+    zeebe::{Error as ZeebeError, FailJob, Job, Retry},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// How long one command to Zeebe is tried before the job's own lock takes over.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
+/// The part of the lock after which no new submission is begun.
+const FRESH_PART: f64 = 0.6;
+
+/// A call that the ledger has, and how to submit it.
+struct Plan {
+    call: NewCall,
+    command: Fixed,
+    queued_before: bool,
+    body: BodyFormat,
+    resubmit: bool,
+}
+
+impl Bridge {
+    pub(super) async fn begin(&self, job: &Job, permit: OwnedSemaphorePermit) {
+        let Parts { settings, templates, ledger, .. } = &*self.0;
+        self.0.metrics.activated(&job.job_type);
+        let prepared = match prepare::prepare(job, templates, settings, now_ms()) {
+            Ok(prepared) => prepared,
+            Err(mistake) => return self.raise_incident(job, mistake).await,
+        };
+        let call = prepared.call.clone();
+        // Held before the ledger is asked: the call may be known from before, and end at any moment.
+        self.0.in_flight.hold(call.id.clone(), permit);
+        match ledger.accept(prepared.call).await {
+            Ok(Acceptance::Submit { command, queued_before }) => {
+                self.0.deadlines.add(command.deadline_ms);
+                let plan = Plan { call, command, queued_before, body: prepared.body, resubmit: prepared.resubmit };
+                self.submit(job, plan).await;
+            }
+            Ok(Acceptance::OnlyComplete { delivered }) => {
+                if delivered {
+                    self.0.in_flight.release(&call.id);
+                }
+                self.complete(job, &call).await;
+            }
+            Ok(Acceptance::Foreign) => {
+                self.0.in_flight.release(&call.id);
+                self.refuse_foreign(job).await;
+            }
+            // Not submitted and not failed: the lock ends, and Zeebe hands the job out again.
+            Err(error) => {
+                self.0.in_flight.release(&call.id);
+                tracing::error!(job = job.key, %error, "the call could not be written down; not submitted");
+            }
+        }
+    }
+
+    async fn submit(&self, job: &Job, plan: Plan) {
+        let Parts { settings, gateway, ledger, .. } = &*self.0;
+        let Plan { call, command, queued_before, body, resubmit } = plan;
+        if queued_before && !resubmit {
+            tracing::warn!(call = %call.id, "may have been submitted before a crash; waiting for callback or deadline");
+            return self.submitted(job, &call).await;
+        }
+        let ready = match self.ready(&call, &command, body) {
+            Ok(ready) => ready,
+            Err(mistake) => return self.give_up(job, &call, queued_before, mistake).await,
+        };
+        if !queued_before && gateway.lacks(&call.function).await {
+            let mistake = format!("OpenFaaS has no function `{}`; deploy it (stack.yml), then retry", call.function);
+            return self.give_up(job, &call, queued_before, mistake).await;
+        }
+        let lock_ms = millis(self.lock(&call.job_type).mul_f64(1.0 - FRESH_PART));
+        let fresh_until_ms = u64::try_from(job.deadline_ms).unwrap_or(0).saturating_sub(lock_ms);
+        match ready.send(gateway, resubmit, queued_before, fresh_until_ms).await {
+            Submitted::Queued => self.submitted(job, &call).await,
+            Submitted::Never(reason) => self.give_up(job, &call, queued_before, reason).await,
+            Submitted::NotNow(reason) => {
+                self.0.metrics.submission(&call.function, "refused");
+                log_failure(ledger.nothing_queued(call.id.clone()).await);
+                let retries = job.retries.saturating_sub(1);
+                tracing::warn!(call = %call.id, job = job.key, retries, reason, "OpenFaaS did not take the call");
+                let fail = FailJob {
+                    key: job.key,
+                    retries,
+                    back_off: settings.calls.retry_backoff,
+                    message: format!("{}: {reason}", call.function),
+                    variables: Value::Null,
+                };
+                self.fail(&fail).await;
+                self.0.in_flight.release(&call.id);
+            }
+        }
+    }
+
+    fn ready<'a>(&self, call: &'a NewCall, command: &Fixed, body: BodyFormat) -> Result<Ready<'a>, String> {
+        let Settings { keys, callback, replica, openfaas, .. } = &self.0.settings;
+        let claims = Claims::new(
+            Pending {
+                id: call.id.clone(),
+                function: call.function.clone(),
+                run_once: call.run_once,
+                message: call.message.clone(),
+                result: call.result.clone(),
+                tenant: call.tenant.clone(),
+                deadline_ms: command.deadline_ms,
+            },
+            call.job_key,
+            replica.clone(),
+            command.deadline_ms.saturating_add(millis(TOKEN_GRACE)),
+        );
+        let token = claims.seal(&keys.token).map_err(|error| error.to_string())?;
+        let url = format!("{}/callback/{token}", callback.url);
+        Ready::new(&call.function, &call.id, command, body, keys.runner.as_ref(), openfaas.body_limit_bytes, url)
+    }
+
+    /// OpenFaaS has the call: the service task is done, and the receive task waits.
+    async fn submitted(&self, job: &Job, call: &NewCall) {
+        self.0.metrics.submission(&call.function, "queued");
+        tracing::info!(
+            call = %call.id, function = call.function, job = job.key, instance = job.process_instance_key,
+            element = job.element_id, "submitted"
+        );
+        let written = self.0.ledger.submitted(call.id.clone(), now_ms());
+        let ((), written) = tokio::join!(self.complete(job, call), written);
+        log_failure(written);
+    }
+
+    async fn complete(&self, job: &Job, call: &NewCall) {
+        let variables = json!({ call.result.as_str(): { "callId": call.id, "status": "submitted" } });
+        match self.0.zeebe.complete_job(job.key, &variables, Retry::within(COMMAND_PATIENCE)).await {
+            Ok(()) => log_failure(self.0.ledger.job_closed(call.id.clone()).await),
+            // Completed already, or cancelled: the call goes on and its outcome is published all the same.
+            Err(ZeebeError::NotFound { .. }) => log_failure(self.0.ledger.job_closed(call.id.clone()).await),
+            Err(error) => tracing::warn!(call = %call.id, %error, "the job is still open; its lock ends it"),
+        }
+    }
+
+    /// A request that will never be taken as it is: an incident, and a new call once somebody has mended it.
+    async fn give_up(&self, job: &Job, call: &NewCall, queued_before: bool, mistake: String) {
+        self.0.metrics.submission(&call.function, "refused");
+        if queued_before {
+            tracing::warn!(call = %call.id, mistake, "cannot be submitted again, but may be queued since before a crash");
+            return self.submitted(job, call).await;
+        }
+        log_failure(self.0.ledger.nothing_queued(call.id.clone()).await);
+        tracing::error!(call = %call.id, job = job.key, element = job.element_id, mistake, "not submitted");
+        let fail = FailJob {
+            key: job.key,
+            retries: 0,
+            back_off: Duration::ZERO,
+            message: mistake,
+            variables: json!({ TRY_VARIABLE: call.attempt + 1 }),
+        };
+        self.fail(&fail).await;
+        self.0.in_flight.release(&call.id);
+    }
+
+    async fn raise_incident(&self, job: &Job, mistake: String) {
+        tracing::error!(
+            job = job.key,
+            element = job.element_id,
+            instance = job.process_instance_key,
+            mistake,
+            "not submitted"
+        );
+        let back_off = Duration::ZERO;
+        let fail = FailJob { key: job.key, retries: 0, back_off, message: mistake, variables: Value::Null };
+        self.fail(&fail).await;
+    }
+
+    async fn refuse_foreign(&self, job: &Job) {
+        let mistake = format!(
+            "the ledger knows job {} from another process instance, or as done: this is another Zeebe than before. \
+             Set `cluster` to a new name, or give the bridge a ledger of its own",
+            job.key
+        );
+        self.raise_incident(job, mistake).await;
+    }
+
+    async fn fail(&self, fail: &FailJob) {
+        match self.0.zeebe.fail_job(fail, Retry::within(COMMAND_PATIENCE)).await {
+            Ok(()) | Err(ZeebeError::NotFound { .. }) => {}
+            Err(error) => tracing::warn!(job = fail.key, %error, "the job is still open; its lock ends it"),
+        }
+    }
+
+    fn lock(&self, job_type: &str) -> Duration {
+        let workers = &self.0.settings.workers;
+        workers.iter().find(|worker| worker.job_type == job_type).map_or(Duration::ZERO, |worker| worker.lock)
+    }
+}
