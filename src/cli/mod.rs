@@ -9,7 +9,7 @@ mod start;
 
 use crate::config::{ConfigError, Environment};
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// Carries BPMN service tasks of a Camunda 8 / Zeebe cluster to OpenFaaS functions, and their answers back.
@@ -114,7 +114,9 @@ pub fn main() -> ExitCode {
 
 fn start_log(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = log.with_ansi(colours);
     if json { log.json().init() } else { log.init() }
 }
 

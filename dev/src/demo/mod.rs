@@ -29,7 +29,7 @@ pub struct DemoArgs {
     /// [default: a synthetic stereo and tri-stereo, made at the first use]
     #[arg(long)]
     pub products: Option<PathBuf>,
-    /// Results are written to OUTPUT/<product>/<index>/, the table to OUTPUT/report.json
+    /// Results are written to `OUTPUT/PRODUCT/INDEX/`, the table to `OUTPUT/report.json`
     #[arg(long, default_value = DEFAULT_OUTPUT)]
     pub output: PathBuf,
     /// A running Zeebe, as http://HOST:PORT [default: Zeebe 8.6.0 is started]
