@@ -11,8 +11,8 @@ help: ## List the targets
 
 demo: ## Run the Pleiades chain for five couples, on a real Zeebe broker and real OTB
 	@$(SETUP) build otb zeebe
-	cargo build --release --workspace --bins
-	$(BIN)/release/zeebe2faas-dev demo
+	cargo build --workspace --bins
+	$(BIN)/debug/zeebe2faas-dev demo
 
 test: ## Run the tests that need no broker
 	@$(SETUP) build otb
