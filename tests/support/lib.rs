@@ -1,3 +1,4 @@
 //! What the tests share.
 
+pub mod crash;
 pub mod fake_gateway;

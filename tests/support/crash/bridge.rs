@@ -1,0 +1,127 @@
+//! The bridge's own binary, to be killed and started again.
+
+use super::{Proxy, soon};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStderr, Command},
+    sync::oneshot,
+};
+
+/// How often a condition of another process is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A bridge that runs or was killed.
+pub struct Bridge {
+    configuration: PathBuf,
+    child: Option<Child>,
+    admin: String,
+    log: Arc<Mutex<String>>,
+}
+
+impl Bridge {
+    /// Starts the binary and aims the proxy of callbacks at it.
+    pub async fn start(configuration: &Path, callbacks: &Proxy) -> Self {
+        let log = Arc::default();
+        let mut bridge = Self { configuration: configuration.to_owned(), child: None, admin: String::new(), log };
+        bridge.restart(callbacks).await;
+        bridge
+    }
+
+    /// Starts it again, with the same configuration and ledger. Its ports are new.
+    pub async fn restart(&mut self, callbacks: &Proxy) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut command = Command::new(super::binaries().join("zeebe2faas"));
+        command.args(["--log-json", "--config"]).arg(&self.configuration).arg("run");
+        command.env("RUST_LOG", "zeebe2faas=debug").stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("`cargo build --workspace --bins` has made the bridge");
+        let (send, started) = oneshot::channel();
+        tokio::spawn(read(child.stderr.take().expect("it is piped"), self.log.clone(), send));
+        self.child = Some(child);
+        let (callback, admin) = soon(started).await.expect("it ends before it has started");
+        callbacks.aim(&format!("http://{callback}"));
+        self.admin = format!("http://{admin}");
+    }
+
+    /// SIGKILL: nothing is finished, nothing is written.
+    pub async fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().await.expect("it can be killed");
+    }
+
+    /// SIGTERM, sent only.
+    pub fn terminate(&self) {
+        let pid = self.child.as_ref().and_then(Child::id).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        kill_process(pid.expect("it runs"), Signal::TERM).expect("it can be signalled");
+    }
+
+    /// How it ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        soon(child.wait()).await.expect("its end can be waited for")
+    }
+
+    /// Waits until `/readyz` says that it is stopping.
+    pub async fn is_stopping(&self) {
+        soon(async {
+            loop {
+                let answer = reqwest::get(format!("{}/readyz", self.admin)).await.expect("it answers");
+                if answer.text().await.expect("a text").contains("stopping") {
+                    return;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until this can be said of the calls of its ledger, and gives them.
+    pub async fn calls(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        soon(async {
+            loop {
+                let answer = reqwest::get(format!("{}/api/calls", self.admin)).await.expect("it answers");
+                let calls: Vec<Value> = answer.json().await.expect("a list");
+                if wanted(&calls) {
+                    return calls;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        })
+        .await
+    }
+}
+
+/// A test that failed shows what the bridge said.
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+/// Keeps the log, and tells the listeners' addresses when it says that it has started.
+async fn read(stderr: ChildStderr, log: Arc<Mutex<String>>, started: oneshot::Sender<(String, String)>) {
+    let (mut lines, mut started) = (BufReader::new(stderr).lines(), Some(started));
+    while let Ok(Some(line)) = lines.next_line().await {
+        let said: Value = serde_json::from_str(&line).unwrap_or_default();
+        let fields = &said["fields"];
+        if fields["message"] == "started"
+            && let (Some(callback), Some(admin)) = (fields["callback"].as_str(), fields["admin"].as_str())
+            && let Some(started) = started.take()
+        {
+            // Nobody waits any more when the test has failed meanwhile.
+            let _ = started.send((callback.to_owned(), admin.to_owned()));
+        }
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.push_str(&line);
+        log.push('\n');
+    }
+}
