@@ -88,12 +88,11 @@ impl Ledger {
         self.writer.apply(move |c| c.prepare_cached(&query)?.query_row([id.as_str()], pending).optional()).await
     }
 
-    /// Open calls behind a runner that it can be asked about at a start, and whether a provisional callback came.
+    /// Open calls behind a runner that it can be asked about at a start, and whether a provisional callback came. One
+    /// that is only accepted is among them: a crash may have come between the job's completion and this being written.
     pub async fn askable(&self) -> Result<Vec<(Pending, bool)>, LedgerError> {
-        let query = format!(
-            "SELECT {PENDING}, asking FROM calls WHERE state < 2 AND maybe_queued = 1 AND run_once = 1
-                             AND (state = 1 OR asking = 1)"
-        );
+        let query =
+            format!("SELECT {PENDING}, asking FROM calls WHERE state < 2 AND maybe_queued = 1 AND run_once = 1");
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(&query)?;
@@ -249,4 +248,52 @@ fn json(texts: &[String]) -> rusqlite::Result<String> {
 
 fn wrong(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn call(job_key: i64) -> NewCall {
+        NewCall {
+            id: CallId::new("test", job_key, 1),
+            job_key,
+            attempt: 1,
+            job_type: "openfaas".into(),
+            process_instance_key: 1,
+            bpmn_process_id: "process".into(),
+            element_id: "task".into(),
+            tenant: String::new(),
+            function: "otbcli".into(),
+            run_once: true,
+            message: "faas-done".into(),
+            result: "call".into(),
+            args: Vec::new(),
+            outputs: Vec::new(),
+            accepted_ms: 1,
+            deadline_ms: 2,
+            keep_until_ms: 3,
+        }
+    }
+
+    #[tokio::test]
+    async fn every_open_call_that_may_be_queued_is_asked_about_at_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let [accepted, submitted, refused, ended] = [1, 2, 3, 4].map(call);
+        for call in [&accepted, &submitted, &refused, &ended] {
+            ledger.accept(call.clone()).await.unwrap();
+        }
+        ledger.submitted(submitted.id.clone(), 1).await.unwrap();
+        ledger.nothing_queued(refused.id).await.unwrap();
+        ledger.end(ended.id, "{}".into(), 1).await.unwrap();
+
+        let mut asked: Vec<CallId> = ledger.askable().await.unwrap().into_iter().map(|(call, _)| call.id).collect();
+        asked.sort();
+
+        let mut expected = [accepted.id, submitted.id];
+        expected.sort();
+        assert_eq!(asked, expected);
+    }
 }
