@@ -7,8 +7,8 @@ use crate::{
     openfaas::{AskError, Gateway},
 };
 use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -18,11 +18,11 @@ use zeebe2faas_contract::{CallId, CallState, KeyRing};
 const MAX_QUESTIONS: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How far a question goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a question goes; a later one goes further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Insistence {
-    /// Once: a callback may still come, and the call may still wait in a queue.
-    Once,
+    /// Until the runner answers: a callback may still come, and the call may still wait in a queue.
+    UntilAnswered,
     /// Until the call has ended: no other callback is to be expected, and a call that no runner knows is forbidden.
     UntilEnded,
 }
@@ -36,7 +36,7 @@ pub struct Questions {
     interval: Duration,
     grace: Duration,
     room: Arc<Semaphore>,
-    asked: Arc<Mutex<HashSet<CallId>>>,
+    asked: Arc<Mutex<HashMap<CallId, Insistence>>>,
 }
 
 impl Questions {
@@ -46,38 +46,24 @@ impl Questions {
         Self { gateway, ledger, secret, interval, grace, room, asked: Arc::default() }
     }
 
-    /// The outcome, where the runner knows one. Nothing while somebody asks about this call already.
+    /// Asks on until `insistence` is satisfied; the outcome, where the runner knows one. Nothing while somebody asks
+    /// about this call already: that one then goes as far as is wanted here.
     pub async fn ask(&self, call: &Pending, insistence: Insistence) -> Option<Outcome> {
-        let first = self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(call.id.clone());
-        if !first {
+        if self.somebody_asks(call, insistence) {
             return None;
         }
-        let outcome = match insistence {
-            Insistence::Once => self.once(call).await,
-            Insistence::UntilEnded => self.until_ended(call).await,
-        };
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&call.id);
-        outcome
-    }
-
-    async fn once(&self, call: &Pending) -> Option<Outcome> {
-        match self.state(call).await {
-            Ok(CallState::Ended { report }) => Some(Outcome::reported(*report)),
-            Ok(CallState::Running | CallState::Unknown) => None,
-            Err(error) => {
-                tracing::info!(call = %call.id, %error, "asked in vain");
-                None
-            }
-        }
-    }
-
-    async fn until_ended(&self, call: &Pending) -> Option<Outcome> {
         let mut pause = FIRST_PAUSE.min(self.interval);
         let mut told = false;
-        while self.is_open(call).await && now_ms() < call.deadline_ms + millis(self.grace) {
-            match self.settle(call).await {
-                Ok(Some(outcome)) => return Some(outcome),
+        loop {
+            let ends = self.asked().get(&call.id) == Some(&Insistence::UntilEnded);
+            let answer = if ends { self.settle(call).await } else { self.look(call).await };
+            match answer {
+                Ok(None) if self.is_enough(call) => return None,
                 Ok(None) => {}
+                Ok(outcome) => {
+                    self.asked().remove(&call.id);
+                    return outcome;
+                }
                 Err(error) if told => tracing::debug!(call = %call.id, %error, "asked in vain"),
                 Err(error) => {
                     tracing::warn!(call = %call.id, %error, "asked in vain; asking on");
@@ -86,8 +72,48 @@ impl Questions {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(self.interval);
+            if !self.is_open(call).await || now_ms() >= call.deadline_ms + millis(self.grace) {
+                self.asked().remove(&call.id);
+                return None;
+            }
         }
-        None
+    }
+
+    /// Asks once, also beside others: the outcome, where the runner is there and knows one.
+    pub async fn ask_once(&self, call: &Pending) -> Option<Outcome> {
+        self.look(call).await.unwrap_or_else(|error| {
+            tracing::info!(call = %call.id, %error, "asked in vain");
+            None
+        })
+    }
+
+    fn somebody_asks(&self, call: &Pending, insistence: Insistence) -> bool {
+        let mut asked = self.asked();
+        let before = asked.get(&call.id).copied();
+        asked.insert(call.id.clone(), before.map_or(insistence, |before| before.max(insistence)));
+        before.is_some()
+    }
+
+    /// Whether any answer will do; if so the question ends, in one step, so that nobody who comes meanwhile relies on it.
+    fn is_enough(&self, call: &Pending) -> bool {
+        let mut asked = self.asked();
+        let enough = asked.get(&call.id) != Some(&Insistence::UntilEnded);
+        if enough {
+            asked.remove(&call.id);
+        }
+        enough
+    }
+
+    fn asked(&self) -> MutexGuard<'_, HashMap<CallId, Insistence>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One question that changes nothing.
+    async fn look(&self, call: &Pending) -> Result<Option<Outcome>, AskError> {
+        match self.state(call).await? {
+            CallState::Ended { report } => Ok(Some(Outcome::reported(*report))),
+            CallState::Running | CallState::Unknown => Ok(None),
+        }
     }
 
     /// One question, after which a call that no runner knows can never start.

@@ -177,7 +177,7 @@ impl Bridge {
     /// The runner has the last word, if it can be had.
     async fn time_out(&self, call: Pending) {
         let reported = match &self.0.questions {
-            Some(questions) if call.run_once => questions.ask(&call, Insistence::Once).await,
+            Some(questions) if call.run_once => questions.ask_once(&call).await,
             _ => None,
         };
         let outcome = reported.unwrap_or_else(|| deadline::timed_out(&call));

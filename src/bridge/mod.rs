@@ -132,7 +132,7 @@ impl Bridge {
     /// meanwhile is lost.
     pub async fn ask_about_the_past(&self) -> Result<(), LedgerError> {
         for (call, asking) in self.0.ledger.askable().await? {
-            self.ask(call, if asking { Insistence::UntilEnded } else { Insistence::Once });
+            self.ask(call, if asking { Insistence::UntilEnded } else { Insistence::UntilAnswered });
         }
         Ok(())
     }

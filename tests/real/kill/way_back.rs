@@ -38,6 +38,27 @@ async fn killed_while_the_function_runs_it_asks_for_the_result_whose_callback_no
 }
 
 #[tokio::test]
+async fn started_again_before_the_gateway_answers_it_asks_until_it_does() {
+    let site = Site::new("kill-no-gateway").await;
+    let mut bridge = site.bridge().await;
+    let callback = site.callbacks.hold("/callback/", Point::Request);
+    let instance = site.instance("a");
+    callback.reached().await;
+    bridge.calls(|calls| calls.iter().any(|call| call["state"] == "submitted")).await;
+
+    bridge.kill().await;
+    callback.discard();
+    let question = site.gateway.hold("/function/", Point::Request);
+    bridge.restart(&site.callbacks).await;
+    question.reached().await;
+    question.discard();
+
+    assert!(site.succeeded(instance).await);
+    assert_eq!(site.runs(), ["a"]);
+    assert_eq!(site.callbacks.seen("/callback/"), 1);
+}
+
+#[tokio::test]
 async fn killed_while_the_function_runs_it_hears_the_callback_that_comes_after_its_restart() {
     let site = Site::new("kill-running-on").await;
     site.hold_functions();
