@@ -6,7 +6,7 @@ mod inbound;
 mod outbound;
 mod zeebe;
 
-use std::{error::Error, path::PathBuf, sync::Arc};
+use std::{error::Error, io::IsTerminal, path::PathBuf, sync::Arc};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -34,7 +34,8 @@ struct Steps {
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     let file = std::env::args_os().nth(1).map(PathBuf::from);
     let settings = config::load(file.as_deref(), &std::env::vars().collect())?;
 
