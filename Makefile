@@ -2,6 +2,8 @@
 
 BIN := $(or $(CARGO_TARGET_DIR),target)
 SETUP := ./.ci/setup
+# Outside the workspace; the same folder for what is built, so that dependencies are shared where they can be.
+EXAMPLE := --manifest-path examples/zeebe-rs/Cargo.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-real lint fmt bench setup
@@ -20,19 +22,23 @@ test: ## Run the tests that need no broker
 	cargo test --workspace
 
 test-real: ## Run the tests on a real Zeebe broker and real OTB
-	@$(SETUP) build otb zeebe
+	@$(SETUP) build otb zeebe zeebe-rs
 	cargo build --workspace --bins
 	cargo test -p zeebe2faas-tests --test real
+	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 
 lint: ## Check formatting, lints, documentation and scripts
-	@$(SETUP) build lint
+	@$(SETUP) build lint zeebe-rs
 	cargo fmt --all --check
+	cargo fmt $(EXAMPLE) --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy $(EXAMPLE) --target-dir $(BIN) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	git ls-files -z | xargs -0 grep -lIsE '^#!.*sh$$' | xargs shellcheck
 
 fmt: ## Format the code
 	cargo fmt --all
+	cargo fmt $(EXAMPLE)
 
 bench: ## Measure, and write docs/performance.md
 	@$(SETUP) build otb zeebe

@@ -1,0 +1,103 @@
+//! The way out: prepare, submit, complete.
+
+use crate::{Steps, zeebe};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use zeebe_rs::{ActivatedJob, Client, SharedState};
+use zeebe2faas::{
+    bridge::{
+        prepare::{Prepared, TOKEN_GRACE, TRY_VARIABLE, prepare},
+        submit::{Ready, Submitted},
+        token::Claims,
+    },
+    clock::{millis, now_ms},
+    ledger::{Fixed, Pending},
+    zeebe::{FailJob, Job},
+};
+
+/// The last part of the lock is for the commands to Zeebe: nothing is submitted in it.
+const COMMANDS_PART: f64 = 0.4;
+
+/// The handler of each worker. It says itself what becomes of the job, and retries that: zeebe-rs would do it once.
+pub async fn work(_: Client, job: ActivatedJob, steps: Arc<SharedState<Arc<Steps>>>) {
+    match zeebe::job(&job) {
+        Ok(job) => steps.call(&job).await,
+        // Zeebe hands it out again when its lock ends.
+        Err(error) => tracing::error!(job = job.key(), %error, "its headers are not an object of strings"),
+    }
+}
+
+impl Steps {
+    async fn call(&self, job: &Job) {
+        let prepared = match prepare(job, &self.templates, &self.settings, now_ms()) {
+            Ok(prepared) => prepared,
+            Err(mistake) => return self.fail(job, 0, mistake, json!({})).await,
+        };
+        let ready = match self.ready(&prepared) {
+            Ok(ready) => ready,
+            Err(mistake) => return self.refuse(job, &prepared, mistake).await,
+        };
+        let commands_ms = millis(self.lock(job).mul_f64(COMMANDS_PART));
+        let fresh_until_ms = u64::try_from(job.deadline_ms).unwrap_or(0).saturating_sub(commands_ms);
+        // Without a ledger nobody knows of an earlier submission: the runner's guard is all there is.
+        match ready.send(&self.gateway, prepared.resubmit, false, fresh_until_ms).await {
+            Submitted::Queued => self.complete(job, &prepared).await,
+            Submitted::Never(reason) => self.refuse(job, &prepared, reason).await,
+            Submitted::NotNow(reason) => self.fail(job, job.retries.saturating_sub(1), reason, json!({})).await,
+        }
+    }
+
+    fn ready<'a>(&self, prepared: &'a Prepared) -> Result<Ready<'a>, String> {
+        let (settings, call) = (&self.settings, &prepared.call);
+        let pending = Pending {
+            id: call.id.clone(),
+            function: call.function.clone(),
+            run_once: call.run_once,
+            message: call.message.clone(),
+            result: call.result.clone(),
+            tenant: call.tenant.clone(),
+            deadline_ms: call.deadline_ms,
+        };
+        let expires_ms = call.deadline_ms.saturating_add(millis(TOKEN_GRACE));
+        let claims = Claims::new(pending, call.job_key, settings.replica.clone(), expires_ms);
+        let token = claims.seal(&settings.keys.token).map_err(|error| error.to_string())?;
+        let url = format!("{}/callback/{token}", settings.callback.url);
+        let command = Fixed { args: call.args.clone(), outputs: call.outputs.clone(), deadline_ms: call.deadline_ms };
+        let (runner, limit) = (settings.keys.runner.as_ref(), settings.openfaas.body_limit_bytes);
+        Ready::new(&call.function, &call.id, &command, prepared.body, runner, limit, url)
+    }
+
+    /// OpenFaaS has the call: the service task is done, and the receive task waits.
+    async fn complete(&self, job: &Job, prepared: &Prepared) {
+        let call = &prepared.call;
+        tracing::info!(call = %call.id, function = call.function, job = job.key, element = job.element_id, "submitted");
+        let variables = json!({ call.result.as_str(): { "callId": call.id, "status": "submitted" } });
+        if let Err(error) = self.zeebe.complete(job.key, &variables, self.patience(job)).await {
+            tracing::warn!(call = %call.id, %error, "the job is still open; its lock ends it");
+        }
+    }
+
+    /// The same request would be refused again: an incident, and a new call once somebody has mended it.
+    async fn refuse(&self, job: &Job, prepared: &Prepared, mistake: String) {
+        self.fail(job, 0, mistake, json!({ TRY_VARIABLE: prepared.call.attempt + 1 })).await;
+    }
+
+    async fn fail(&self, job: &Job, retries: i32, message: String, variables: Value) {
+        tracing::error!(job = job.key, element = job.element_id, retries, message, "not submitted");
+        let back_off = self.settings.calls.retry_backoff;
+        let fail = FailJob { key: job.key, retries, back_off, message, variables };
+        if let Err(error) = self.zeebe.fail(&fail, self.patience(job)).await {
+            tracing::warn!(job = job.key, %error, "the job is still open; its lock ends it");
+        }
+    }
+
+    fn lock(&self, job: &Job) -> Duration {
+        let worker = self.settings.workers.iter().find(|worker| worker.job_type == job.job_type);
+        worker.map_or(Duration::ZERO, |worker| worker.lock)
+    }
+
+    /// A command that comes after the lock's end may find the job in other hands.
+    fn patience(&self, job: &Job) -> Duration {
+        self.lock(job).mul_f64(COMMANDS_PART)
+    }
+}
