@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Calls in flight whose memory is measured.
 pub const IN_FLIGHT: usize = 1000;
-/// Calls whose CPU time is measured.
-pub const CALLS: usize = 2000;
-/// Instances at once meanwhile.
+/// Instances at once while CPU time is measured.
 pub const AT_ONCE: usize = 32;
 /// Calls before that: connections and the broker's code get warm.
 const WARM_UP: usize = 200;
@@ -72,7 +70,7 @@ pub async fn start(scene: &Scene, runs: u32) -> Result<Vec<Figure>, BenchError> 
 }
 
 /// What a call costs, from its job to its delivered outcome.
-pub async fn cpu(scene: &Scene, runs: u32) -> Result<Vec<Figure>, BenchError> {
+pub async fn cpu(scene: &Scene, runs: u32, calls: usize) -> Result<Vec<Figure>, BenchError> {
     let mut cpu = Figure::new("Bridge CPU per call, user and system", Unit::Milliseconds);
     let mut commits = Figure::new("Ledger commits per call", Unit::Count);
     let mut rate = Figure::new("Instances per second", Unit::Count);
@@ -85,12 +83,12 @@ pub async fn cpu(scene: &Scene, runs: u32) -> Result<Vec<Figure>, BenchError> {
         side_by_side(WARM_UP, || scene.through(&job_type)).await?;
         let before = reading(&bridge).await?;
         let began = Instant::now();
-        side_by_side(CALLS, || scene.through(&job_type)).await?;
+        side_by_side(calls, || scene.through(&job_type)).await?;
         let elapsed = began.elapsed();
         let after = reading(&bridge).await?;
-        cpu.add((after.0 - before.0) / CALLS as f64);
-        commits.add((after.1 - before.1) / CALLS as f64);
-        rate.add(CALLS as f64 / elapsed.as_secs_f64());
+        cpu.add((after.0 - before.0) / calls as f64);
+        commits.add((after.1 - before.1) / calls as f64);
+        rate.add(calls as f64 / elapsed.as_secs_f64());
         resident.add(bridge.memory()?.resident);
         bridge.stop().await?;
     }

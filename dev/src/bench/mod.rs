@@ -21,6 +21,9 @@ pub struct BenchArgs {
     /// Processes that are measured for memory and for CPU, each; four times as many for the start
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub runs: u32,
+    /// Calls whose CPU time is measured, in each process
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub calls: u32,
 }
 
 /// Why nothing could be measured.
@@ -73,8 +76,8 @@ pub async fn run(args: &BenchArgs) -> Result<bool, BenchError> {
     let scene = Scene::start().await?;
     eprintln!("memory: {} calls in flight, {} processes", measure::IN_FLIGHT, args.runs);
     let mut figures = measure::memory(&scene, args.runs).await?;
-    eprintln!("CPU: {} calls, {} processes", measure::CALLS, args.runs);
-    figures.extend(measure::cpu(&scene, args.runs).await?);
+    eprintln!("CPU: {} calls, {} processes", args.calls, args.runs);
+    figures.extend(measure::cpu(&scene, args.runs, args.calls as usize).await?);
     eprintln!("start: {} processes", 4 * args.runs);
     figures.extend(measure::start(&scene, 4 * args.runs).await?);
     scene.stop().await;

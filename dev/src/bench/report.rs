@@ -88,7 +88,7 @@ pub fn text(figures: &[Figure], facts: &[(&str, String)], args: &BenchArgs) -> S
     let verdict = if missed == 0 { "Every bound is met.".to_owned() } else { format!("**Bounds missed: {missed}.**") };
     let rows: String = figures.iter().map(Figure::row).collect();
     let facts: String = facts.iter().map(|(name, value)| format!("| {name} | {value} |\n")).collect();
-    let (in_flight, calls, at_once, runs) = (measure::IN_FLIGHT, measure::CALLS, measure::AT_ONCE, args.runs);
+    let (in_flight, calls, at_once, runs) = (measure::IN_FLIGHT, args.calls, measure::AT_ONCE, args.runs);
     format!(
         "\
 # Performance
@@ -105,10 +105,11 @@ What the bridge itself needs. Written by `make bench`, not by hand: each number 
 {facts}
 ## What is measured
 
-The real binary `zeebe2faas run` as a process of its own, with its default settings, a new ledger in the temporary
-folder, its log at the default level, on a real Zeebe broker on the same machine. The process is one service task
-(template `bundle-to-perfect-sensor`) and the receive task that waits for it. OpenFaaS is stood in for by a gateway in
-the measuring process that answers 202, so that no function takes CPU from what is measured. MB are 10⁶ bytes.
+The real binary `zeebe2faas run` as a process of its own, with default settings (but for `max_in_flight`, where 1,000
+calls are to be in flight), a new ledger in the temporary folder and its log at the default level, on a real Zeebe
+broker on the same machine. The BPMN process is one service task (template `bundle-to-perfect-sensor`) and the receive
+task that waits for it. OpenFaaS is stood in for by a gateway in the measuring process that answers 202, so that no
+function takes CPU from what is measured; the function is not declared `run_once`. MB are 10⁶ bytes.
 
 - **Memory**: the kernel's VmRSS, RssAnon and VmHWM of the process; all file pages count, so shared libraries and the
   program itself are in it. Idle: connected to Zeebe. In flight: {in_flight} calls were submitted and nothing called
@@ -123,4 +124,26 @@ the measuring process that answers 202, so that no function takes CPU from what 
 ",
         starts = 4 * args.runs
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_missed_when_a_single_run_passes_it_or_none_was_made() {
+        let mut figure = Figure::bounded("start", Unit::Milliseconds, 0.2);
+        assert!(!figure.is_met());
+        figure.add(0.1);
+        assert!(figure.is_met());
+        figure.add(0.3);
+        assert!(!figure.is_met());
+        assert_eq!(figure.row(), "| start | ms | 200 | 100 | 300 | 2 | 200 ms | **missed** |\n");
+    }
+
+    #[test]
+    fn a_small_time_keeps_its_digits() {
+        assert_eq!(Unit::Milliseconds.show(0.00234), "2.34");
+        assert_eq!(Unit::Megabytes.show(15_260_000.0), "15.3");
+    }
 }
