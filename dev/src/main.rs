@@ -3,7 +3,10 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
-use zeebe2faas_dev::demo::{self, DemoArgs};
+use zeebe2faas_dev::{
+    bench::{self, BenchArgs},
+    demo::{self, DemoArgs},
+};
 
 /// For trying out and for tests: a real Zeebe broker, an OpenFaaS-compatible function host, and the bridge between.
 #[derive(Parser)]
@@ -17,6 +20,8 @@ struct Cli {
 enum Command {
     /// Run the Pleiades chain for several products side by side
     Demo(DemoArgs),
+    /// Measure memory, start and CPU of `zeebe2faas run`, and write the report
+    Bench(BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -31,7 +36,8 @@ fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Demo(args) => runtime.block_on(demo::run(&args)),
+        Command::Demo(args) => runtime.block_on(demo::run(&args)).map_err(|error| error.to_string()),
+        Command::Bench(args) => runtime.block_on(bench::run(&args)).map_err(|error| error.to_string()),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,0 +1,93 @@
+//! `zeebe2faas-dev bench`: memory, start and CPU of the real `zeebe2faas run`, on a real broker; a report.
+
+mod machine;
+mod measure;
+mod process;
+mod report;
+mod scene;
+mod stand_in;
+
+use crate::broker::BrokerError;
+use clap::Args;
+use scene::Scene;
+use std::{io, path::PathBuf};
+
+/// What to measure, and how often.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Where the report is written
+    #[arg(long, default_value = "docs/performance.md")]
+    pub output: PathBuf,
+    /// Processes that are measured for memory and for CPU, each; four times as many for the start
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Calls whose CPU time is measured, in each process
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub calls: u32,
+}
+
+/// Why nothing could be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A debug build.
+    #[error("this is a debug build, whose numbers say nothing: `make bench` measures a release build")]
+    DebugBuild,
+    /// A file or folder.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The broker.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// Zeebe said no.
+    #[error(transparent)]
+    Zeebe(#[from] zeebe2faas::zeebe::Error),
+    /// A request to the bridge's admin listener.
+    #[error("the bridge's admin listener: {0}")]
+    Http(#[from] reqwest::Error),
+    /// Something did not come about.
+    #[error("{what}. The end of the bridge's log:\n{log}")]
+    Bridge {
+        /// What.
+        what: String,
+        /// The log's last lines.
+        log: String,
+    },
+    /// A figure that is not where it was looked for.
+    #[error("{place} does not tell {what}")]
+    NoFigure {
+        /// A file or a URL.
+        place: String,
+        /// What is missing.
+        what: String,
+    },
+}
+
+/// Measures, prints and writes the report; says whether every bound was kept.
+pub async fn run(args: &BenchArgs) -> Result<bool, BenchError> {
+    if cfg!(debug_assertions) {
+        return Err(BenchError::DebugBuild);
+    }
+    let facts = machine::facts();
+    let scene = Scene::start().await?;
+    eprintln!("memory: {} calls in flight, {} processes", measure::IN_FLIGHT, args.runs);
+    let mut figures = measure::memory(&scene, args.runs).await?;
+    eprintln!("CPU: {} calls, {} processes", args.calls, args.runs);
+    figures.extend(measure::cpu(&scene, args.runs, args.calls as usize).await?);
+    eprintln!("start: {} processes", 4 * args.runs);
+    figures.extend(measure::start(&scene, 4 * args.runs).await?);
+    scene.stop().await;
+    let text = report::text(&figures, &facts, args);
+    print!("{text}");
+    std::fs::write(&args.output, text).map_err(io_error(&args.output))?;
+    Ok(figures.iter().all(report::Figure::is_met))
+}
+
+fn io_error(path: &std::path::Path) -> impl FnOnce(io::Error) -> BenchError {
+    let path = path.to_owned();
+    move |source| BenchError::Io { path, source }
+}

@@ -1,0 +1,149 @@
+//! The report: each figure with its spread and its bound.
+
+use super::{BenchArgs, measure};
+
+/// One figure, measured several times.
+pub struct Figure {
+    name: &'static str,
+    unit: Unit,
+    bound: Option<f64>,
+    samples: Vec<f64>,
+}
+
+/// How a figure is shown. Samples are in bytes, seconds or counts.
+#[derive(Clone, Copy)]
+pub enum Unit {
+    Megabytes,
+    Milliseconds,
+    Count,
+}
+
+impl Figure {
+    /// A figure that only informs.
+    pub const fn new(name: &'static str, unit: Unit) -> Self {
+        Self { name, unit, bound: None, samples: Vec::new() }
+    }
+
+    /// A figure none of whose samples may pass the bound.
+    pub const fn bounded(name: &'static str, unit: Unit, bound: f64) -> Self {
+        Self { name, unit, bound: Some(bound), samples: Vec::new() }
+    }
+
+    pub fn add(&mut self, sample: f64) {
+        self.samples.push(sample);
+    }
+
+    /// Whether the bound was kept every time.
+    pub fn is_met(&self) -> bool {
+        self.bound.is_none_or(|bound| !self.samples.is_empty() && self.samples.iter().all(|sample| *sample <= bound))
+    }
+
+    fn row(&self) -> String {
+        let mut sorted = self.samples.clone();
+        sorted.sort_by(f64::total_cmp);
+        let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else { return String::new() };
+        let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        let show = |value: f64| self.unit.show(value);
+        let (bound, met) = match self.bound {
+            Some(bound) => (
+                format!("{} {}", self.unit.show(bound), self.unit.name()),
+                if self.is_met() { "met" } else { "**missed**" },
+            ),
+            None => ("–".to_owned(), "–"),
+        };
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {bound} | {met} |\n",
+            self.name,
+            self.unit.name(),
+            show(median),
+            show(*min),
+            show(max.to_owned()),
+            sorted.len()
+        )
+    }
+}
+
+impl Unit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Megabytes => "MB",
+            Self::Milliseconds => "ms",
+            Self::Count => "",
+        }
+    }
+
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Megabytes => format!("{:.1}", value / 1e6),
+            Self::Milliseconds if value < 0.01 => format!("{:.2}", value * 1e3),
+            Self::Milliseconds => format!("{:.0}", value * 1e3),
+            Self::Count => format!("{value:.1}"),
+        }
+    }
+}
+
+/// The whole page.
+pub fn text(figures: &[Figure], facts: &[(&str, String)], args: &BenchArgs) -> String {
+    let missed = figures.iter().filter(|figure| !figure.is_met()).count();
+    let verdict = if missed == 0 { "Every bound is met.".to_owned() } else { format!("**Bounds missed: {missed}.**") };
+    let rows: String = figures.iter().map(Figure::row).collect();
+    let facts: String = facts.iter().map(|(name, value)| format!("| {name} | {value} |\n")).collect();
+    let (in_flight, calls, at_once, runs) = (measure::IN_FLIGHT, args.calls, measure::AT_ONCE, args.runs);
+    format!(
+        "\
+# Performance
+
+What the bridge itself needs. Written by `make bench`, not by hand: each number below is from the run of the date below.
+
+{verdict} A bound counts as met only when every run kept it.
+
+| figure | unit | median | least | most | runs | bound | |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
+{rows}
+| | |
+| --- | --- |
+{facts}
+## What is measured
+
+The real binary `zeebe2faas run` as a process of its own, with default settings (but for `max_in_flight`, where 1,000
+calls are to be in flight), a new ledger in the temporary folder and its log at the default level, on a real Zeebe
+broker on the same machine. The BPMN process is one service task (template `bundle-to-perfect-sensor`) and the receive
+task that waits for it. OpenFaaS is stood in for by a gateway in the measuring process that answers 202, so that no
+function takes CPU from what is measured; the function is not declared `run_once`. MB are 10⁶ bytes.
+
+- **Memory**: the kernel's VmRSS, RssAnon and VmHWM of the process; all file pages count, so shared libraries and the
+  program itself are in it. Idle: connected to Zeebe. In flight: {in_flight} calls were submitted and nothing called
+  back. {runs} processes.
+- **CPU**: user and system time of the process over {calls} instances from start to end, {at_once} at a time, after a
+  warm-up. The stand-in calls back at once with `X-Function-Status: 200`; every outcome is delivered to Zeebe. {runs}
+  processes. Instances per second are what broker, bridge and measuring process manage together on this machine.
+  Ledger commits are group commits to disk: a call has five changes.
+- **Start**: a job waits in Zeebe before the process is spawned. Activated: when the bridge begins to work the job, as
+  its ledger's row says. Invocation: when the POST arrives at the gateway; the call is durable by then. {starts}
+  processes, whose program file is in the page cache.
+",
+        starts = 4 * args.runs
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_missed_when_a_single_run_passes_it_or_none_was_made() {
+        let mut figure = Figure::bounded("start", Unit::Milliseconds, 0.2);
+        assert!(!figure.is_met());
+        figure.add(0.1);
+        assert!(figure.is_met());
+        figure.add(0.3);
+        assert!(!figure.is_met());
+        assert_eq!(figure.row(), "| start | ms | 200 | 100 | 300 | 2 | 200 ms | **missed** |\n");
+    }
+
+    #[test]
+    fn a_small_time_keeps_its_digits() {
+        assert_eq!(Unit::Milliseconds.show(0.00234), "2.34");
+        assert_eq!(Unit::Megabytes.show(15_260_000.0), "15.3");
+    }
+}
