@@ -255,3 +255,40 @@ fn content(file: Option<&Path>) -> Result<(&Path, String), ConfigError> {
         Err(error) => Err(ConfigError(vec![format!("{}: cannot be read: {error}", path.display())])),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_whole_configuration_and_shows_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        for key in ["token.key", "runner.key"] {
+            std::fs::write(folder.path().join(key), zeebe2faas_contract::random_key_line("k1")).unwrap();
+        }
+        let file = folder.path().join(DEFAULT_FILE);
+        let example = parse(&file, include_str!("../../zeebe2faas.example.toml"), &Environment::new()).unwrap();
+        let least = "cluster = \"laptop\"\n[callback]\nurl = \"http://127.0.0.1:8090\"\n[keys]\n\
+                     token_file = \"token.key\"\nrunner_file = \"runner.key\"\n\
+                     [functions.otbcli]\nrun_once = true\n[functions.normalize-product]\nrun_once = true\n";
+        let least = parse(&file, least, &Environment::new()).unwrap();
+        assert_eq!(format!("{example:?}"), format!("{least:?}"));
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_file_line_and_key() {
+        let text = "clustr = \"x\"\n[zeebe]\naddress = 5\n[calls]\ntimeout = \"soon\"\ngrace = \"2h\"\n";
+        let ConfigError(mistakes) = parse(Path::new("z.toml"), text, &Environment::new()).unwrap_err();
+        for part in [
+            "cluster is missing",
+            "z.toml:3: zeebe.address: expected a text",
+            "z.toml:5: calls.timeout:",
+            "z.toml:6: calls.grace: 7200s is out of bounds",
+            "callback.url is missing",
+            "keys.token_file is missing",
+        ] {
+            assert!(mistakes.iter().any(|mistake| mistake.contains(part)), "{part}: {mistakes:#?}");
+        }
+    }
+}

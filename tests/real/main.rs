@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod broker;
+mod chain;
 mod descriptor;
 mod kill;
