@@ -110,7 +110,9 @@ async fn start_host(folder: &Path, ring: KeyRing, parallel: usize) -> Result<Hos
     options.key_ring = Some(ring);
     options.workers = parallel;
     options.env.insert("RUNNER_MAX_RUNS".to_owned(), parallel.to_string());
-    options.path_dirs.extend(std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)));
+    // Beside this program; a test's own program lies one folder deeper.
+    let exe = std::env::current_exe().unwrap_or_default();
+    options.path_dirs.extend(exe.ancestors().skip(1).take(2).map(Path::to_owned));
     Ok(Host::start(options).await?)
 }
 
