@@ -1,6 +1,6 @@
 //! For trying out and for tests, never linked into the bridge: a real Zeebe broker to start ([`broker`]), an
 //! OpenFaaS-compatible function host ([`host`]), synthetic Pleiades couples ([`phr`]), the [`demo`] of them all, and the
-//! [`bench`] of the bridge.
+//! [`mod@bench`] of the bridge.
 
 pub mod bench;
 pub mod broker;

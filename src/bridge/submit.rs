@@ -55,13 +55,9 @@ impl<'a> Ready<'a> {
         let (content_type, body) = match format {
             BodyFormat::Text => ("text/plain; charset=utf-8", command_line(&command.args).into_bytes()),
             BodyFormat::Json => {
-                let invocation = RunnerInvocation {
-                    call_id: call_id.clone(),
-                    function: function.to_owned(),
-                    args: command.args.clone(),
-                    outputs: command.outputs.clone(),
-                    deadline_ms: command.deadline_ms,
-                };
+                let Fixed { args, outputs, deadline_ms } = command.clone();
+                let invocation =
+                    RunnerInvocation::new(call_id.clone(), function.to_owned(), args, outputs, deadline_ms);
                 let body = serde_json::to_vec(&invocation).map_err(|error| error.to_string())?;
                 ("application/json", body)
             }

@@ -1,7 +1,7 @@
 //! What the bridge and a function's runner say to each other.
 //!
-//! Read in this order: [`CallId`] names one run of one function; an [`Invocation`] asks for it; a [`Report`] tells
-//! how it ended; [`CallState`] answers a question about it; a [`KeyRing`] signs all of them.
+//! Read in this order: [`CallId`] names one run of one function; an [`Invocation`] asks for it; [`Progress`] tells how
+//! far it is, a [`Report`] how it ended; [`CallState`] answers a question about it; a [`KeyRing`] signs all of them.
 //!
 //! | request to the runner (path as the runner sees it) | answer |
 //! | --- | --- |
@@ -9,16 +9,20 @@
 //! | `GET /calls/ID` | 200, a [`CallState`] |
 //! | `DELETE /calls/ID` | ends a run, leaves a tombstone; 200, the [`CallState`] afterwards |
 //! | `DELETE /calls/ID?only=unknown` | leaves a tombstone only where the call was never heard of; 200, a [`CallState`] |
+//!
+//! and the runner to the bridge: `POST` of a [`Progress`] to the invocation's `progressUrl`; any answer will do.
 
 mod call_id;
 mod invocation;
 mod key_ring;
+mod progress;
 mod report;
 pub mod signature;
 
 pub use call_id::{CallId, InvalidCallId};
-pub use invocation::Invocation;
+pub use invocation::{Invocation, Resources};
 pub use key_ring::{KeyRing, KeyRingError, random_key_line};
+pub use progress::Progress;
 pub use report::{CallState, Outcome, Report};
 
 /// Carries the call id, OpenFaaS's own name for it.

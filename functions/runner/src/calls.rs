@@ -248,8 +248,7 @@ impl Calls {
     /// Stores that a call was cancelled before it ran; `None` if somebody was faster.
     async fn bury(&self, id: &CallId, from: From) -> io::Result<Option<Report>> {
         let function = self.settings.given.function.clone();
-        let invocation =
-            Invocation { call_id: id.clone(), function, args: Vec::new(), outputs: Vec::new(), deadline_ms: 0 };
+        let invocation = Invocation::new(id.clone(), function, Vec::new(), Vec::new(), 0);
         let message = match &from {
             From::Nobody => "the call was cancelled before it came",
             From::Released | From::Dead(_) => "the call was cancelled after the runner that ran it had stopped",

@@ -226,7 +226,7 @@ mod tests {
     fn invocation(args: &[&str], outputs: &[&str]) -> Invocation {
         let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
         let call_id = CallId::new("c", 1, 1);
-        Invocation { call_id, function: "f".into(), args: owned(args), outputs: owned(outputs), deadline_ms: 0 }
+        Invocation::new(call_id, "f".into(), owned(args), owned(outputs), 0)
     }
 
     #[test]

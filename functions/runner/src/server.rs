@@ -72,8 +72,7 @@ async fn post(State(shared): State<Shared>, headers: HeaderMap, body: Result<Byt
         },
         Err(error) => format!("the body is not an invocation: {error}; bridge and runner must be of one version"),
     };
-    let (function, args, outputs) = (shared.function.to_string(), Vec::new(), Vec::new());
-    let invocation = Invocation { call_id: call_id.clone(), function, args, outputs, deadline_ms: 0 };
+    let invocation = Invocation::new(call_id.clone(), shared.function.to_string(), Vec::new(), Vec::new(), 0);
     signer.answer(Answer::Refused(Box::new(verdict::not_run(&invocation, Outcome::Refused, why))))
 }
 

@@ -78,13 +78,8 @@ impl Function {
 /// A call of `/bin/sh -c SCRIPT ARGS…`.
 pub fn shell(number: i64, script: &str, args: &[&str]) -> Invocation {
     let words = ["/bin/sh", "-c", script, "script"];
-    Invocation {
-        call_id: CallId::new("test", number, 1),
-        function: FUNCTION.into(),
-        args: words.iter().chain(args).map(ToString::to_string).collect(),
-        outputs: Vec::new(),
-        deadline_ms: now_ms() + 120_000,
-    }
+    let args = words.iter().chain(args).map(ToString::to_string).collect();
+    Invocation::new(CallId::new("test", number, 1), FUNCTION.into(), args, Vec::new(), now_ms() + 120_000)
 }
 
 pub struct Runner {
