@@ -29,6 +29,8 @@ CREATE TABLE calls (
     result               TEXT    NOT NULL,
     args                 TEXT    NOT NULL, -- a JSON array, fixed at the first submission
     outputs              TEXT    NOT NULL, -- a JSON array
+    memory_bytes         INTEGER,          -- fixed like the arguments
+    cores                INTEGER,
     state                INTEGER NOT NULL,
     maybe_queued         INTEGER NOT NULL, -- 0: every submission so far proved that nothing was queued
     asking               INTEGER NOT NULL, -- 1: a provisional callback came, so no other is to be expected
