@@ -34,12 +34,17 @@ impl Admin {
 
     /// Everything known of every call.
     pub async fn calls(&self) -> Result<Vec<Call>, reqwest::Error> {
-        let list: Vec<Summary> = self.get(&format!("/api/calls?limit={LIMIT}")).await?;
+        let list: Vec<Summary> = self.list().await?;
         let mut calls = Vec::with_capacity(list.len());
         for summary in list {
             calls.push(self.call(summary.call_id.as_str()).await?);
         }
         Ok(calls)
+    }
+
+    /// The list of calls.
+    pub async fn list<T: DeserializeOwned>(&self) -> Result<Vec<T>, reqwest::Error> {
+        self.get(&format!("/api/calls?limit={LIMIT}")).await
     }
 
     /// What happens to calls, as it happens: server-sent events.

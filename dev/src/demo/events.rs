@@ -1,6 +1,6 @@
 //! Server-sent events, as far as a bridge sends them.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// An event may be that long, in bytes; what is longer is not the bridge's.
 const MAX_EVENT: usize = 1 << 20;
@@ -11,45 +11,50 @@ pub struct Events {
     rest: Vec<u8>,
 }
 
+/// What the bridge tells.
+#[derive(Debug, PartialEq)]
+pub enum Event {
+    /// Fields of a call that are new.
+    Call(Value),
+    /// Some were missed: read the list again.
+    Resync,
+}
+
 /// An event that is too long.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("an event is longer than {MAX_EVENT} bytes")]
 pub struct TooLong;
 
 impl Events {
-    /// Takes the next piece and gives the data of each event `call` that it completes. Data that is not JSON is left
-    /// out, as are other events.
-    pub fn take(&mut self, piece: &[u8]) -> Result<Vec<Value>, TooLong> {
+    /// Takes the next piece and gives each event that it completes; unknown ones, and data that is not JSON, are left
+    /// out.
+    pub fn take(&mut self, piece: &[u8]) -> Result<Vec<Event>, TooLong> {
         self.rest.extend(piece.iter().filter(|byte| **byte != b'\r'));
         let mut found = Vec::new();
         while let Some(end) = self.rest.windows(2).position(|pair| pair == b"\n\n") {
-            found.extend(call(&self.rest[..end]));
+            found.extend(read(&self.rest[..end]));
             self.rest.drain(..end + 2);
         }
         if self.rest.len() > MAX_EVENT { Err(TooLong) } else { Ok(found) }
     }
 }
 
-fn call(event: &[u8]) -> Option<Value> {
+fn read(event: &[u8]) -> Option<Event> {
     let text = std::str::from_utf8(event).ok()?;
     let field = |name: &'static str| {
         text.lines().filter_map(move |line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_start)
     };
-    if field("event").next_back()? != "call" {
-        return None;
+    match field("event").next_back()? {
+        "call" => serde_json::from_str(&field("data").collect::<Vec<_>>().join("\n")).ok().map(Event::Call),
+        "resync" => Some(Event::Resync),
+        _ => None,
     }
-    serde_json::from_str(&field("data").collect::<Vec<_>>().join("\n")).ok()
 }
 
-/// Lays a patch over what is known, objects member by member.
-pub fn merge(known: &mut Value, patch: Value) {
-    match (known, patch) {
-        (Value::Object(known), Value::Object(patch)) => {
-            for (name, value) in patch {
-                merge(known.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (known, patch) => *known = patch,
+/// Puts a call's new fields in the place of the old ones.
+pub fn patch(known: &mut Map<String, Value>, new: Value) {
+    if let Value::Object(new) = new {
+        known.extend(new);
     }
 }
 
@@ -62,24 +67,18 @@ mod tests {
     #[test]
     fn events_are_whole_however_the_stream_is_cut() {
         let text = ": hello\n\nevent: call\r\ndata: {\"callId\":\"a\",\ndata: \"state\":\"é\"}\r\n\r\nevent: other\ndata: 1\n\n\
-                    event:call\ndata:{\"callId\":\"b\"}\n\nevent: call\ndata: {\"cut";
+                    event:call\ndata:{\"callId\":\"b\"}\n\nevent: resync\ndata: {}\n\nevent: call\ndata: {\"cut";
         for size in [1, 3, 1000] {
             let mut events = Events::default();
-            let found: Vec<Value> =
+            let found: Vec<Event> =
                 text.as_bytes().chunks(size).flat_map(|piece| events.take(piece).unwrap()).collect();
-            assert_eq!(found, [json!({"callId": "a", "state": "é"}), json!({"callId": "b"})]);
+            let (a, b) = (json!({"callId": "a", "state": "é"}), json!({"callId": "b"}));
+            assert_eq!(found, [Event::Call(a), Event::Call(b), Event::Resync]);
         }
     }
 
     #[test]
     fn an_event_without_an_end_is_an_error_and_not_all_the_memory() {
         assert_eq!(Events::default().take(&vec![b'x'; MAX_EVENT + 1]), Err(TooLong));
-    }
-
-    #[test]
-    fn a_patch_leaves_what_it_does_not_name() {
-        let mut known = json!({"state": "submitted", "progress": {"percent": 2, "step": "a"}});
-        merge(&mut known, json!({"progress": {"percent": 4}}));
-        assert_eq!(known, json!({"state": "submitted", "progress": {"percent": 4, "step": "a"}}));
     }
 }

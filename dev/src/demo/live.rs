@@ -3,10 +3,10 @@
 use super::{
     calls::{Admin, Place, Places},
     display::{Display, Now},
-    events::{Events, merge},
+    events::{Event, Events, patch},
 };
 use futures_util::StreamExt;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{collections::HashMap, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +54,7 @@ struct Follower {
     places: Places,
     display: Display,
     /// What is known of each call; those that are not the demo's have no place.
-    calls: HashMap<String, (Option<Place>, Value)>,
+    calls: HashMap<String, (Option<Place>, Map<String, Value>)>,
 }
 
 impl Follower {
@@ -73,6 +73,8 @@ impl Follower {
 
     async fn read(&mut self, stop: &CancellationToken) -> Result<(), String> {
         let answer = self.admin.events().await.map_err(|error| error.to_string())?;
+        // Nothing is told of what was before.
+        self.catch_up().await?;
         let mut stream = answer.bytes_stream();
         let mut events = Events::default();
         while !(stop.is_cancelled() && self.all_ended()) {
@@ -81,19 +83,29 @@ impl Follower {
                 () = stop.cancelled(), if !stop.is_cancelled() => continue,
             };
             let Some(piece) = piece else { return Ok(()) };
-            for patch in events.take(&piece.map_err(|error| error.to_string())?).map_err(|error| error.to_string())? {
-                self.take(patch).await;
+            for event in events.take(&piece.map_err(|error| error.to_string())?).map_err(|error| error.to_string())? {
+                match event {
+                    Event::Call(new) => self.take(new).await,
+                    Event::Resync => self.catch_up().await?,
+                }
             }
         }
         Ok(())
     }
 
-    async fn take(&mut self, patch: Value) {
-        let Some(id) = patch["callId"].as_str().map(str::to_owned) else { return };
+    async fn catch_up(&mut self) -> Result<(), String> {
+        for call in self.admin.list().await.map_err(|error| error.to_string())? {
+            self.take(call).await;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, new: Value) {
+        let Some(id) = new["callId"].as_str().map(str::to_owned) else { return };
         if !self.calls.contains_key(&id) {
             // It is told apart by its command, which no event carries.
             match self.admin.call(&id).await {
-                Ok(call) => self.calls.insert(id.clone(), (self.places.of(&call.args), Value::Null)),
+                Ok(call) => self.calls.insert(id.clone(), (self.places.of(&call.args), Map::new())),
                 Err(error) => return tracing::info!(%error, id, "the bridge does not tell the call"),
             };
         }
@@ -101,7 +113,7 @@ impl Follower {
         if has_ended(known) {
             return;
         }
-        merge(known, patch);
+        patch(known, new);
         let outcome = match has_ended(known) {
             true => self.admin.call(&id).await.ok().and_then(|call| call.outcome),
             false => None,
@@ -114,19 +126,19 @@ impl Follower {
     }
 }
 
-fn has_ended(call: &Value) -> bool {
-    call["state"] == "ended"
+fn has_ended(call: &Map<String, Value>) -> bool {
+    call.get("state").is_some_and(|state| state == "ended")
 }
 
 /// The last report while it runs, the outcome's figures at its end.
-fn now<'a>(call: &'a Value, outcome: Option<&Value>) -> Now<'a> {
-    let progress = &call["progress"];
+fn now<'a>(call: &'a Map<String, Value>, outcome: Option<&Value>) -> Now<'a> {
+    let progress = call.get("progress").unwrap_or(&Value::Null);
     let (seconds, cpu, memory) = match outcome {
         Some(outcome) => (&outcome["durationSeconds"], &outcome["cpuSeconds"], &outcome["peakMemoryBytes"]),
         None => (&progress["elapsedSeconds"], &progress["cpuSeconds"], &progress["memoryBytes"]),
     };
     Now {
-        status: has_ended(call).then(|| call["status"].as_str().unwrap_or("ended")),
+        status: has_ended(call).then(|| call.get("status").and_then(Value::as_str).unwrap_or("ended")),
         is_running: !progress.is_null(),
         percent: progress["percent"].as_f64(),
         elapsed_seconds: seconds.as_f64(),
