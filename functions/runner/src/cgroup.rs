@@ -51,7 +51,8 @@ impl Cgroups {
         let group = RunGroup { folder: self.runs.as_ref()?.join(name) };
         let made = match fs::create_dir(&group.folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                group.end().await;
+                group.kill();
+                group.remove().await;
                 fs::create_dir(&group.folder)
             }
             made => made,
@@ -99,9 +100,8 @@ impl RunGroup {
         }
     }
 
-    /// Ends what is left in it, and removes it.
-    pub async fn end(&self) {
-        self.kill();
+    /// Removes it once all that was killed in it has ended.
+    pub async fn remove(&self) {
         let give_up_at = Instant::now() + LAST_PROCESSES;
         while let Err(error) = fs::remove_dir(&self.folder) {
             if error.kind() != io::ErrorKind::ResourceBusy || Instant::now() > give_up_at {

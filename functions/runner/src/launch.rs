@@ -21,16 +21,17 @@ const JOIN: &str = "--join-cgroup-and-exec";
 const NOT_JOINED: &str = "not joined: ";
 
 /// An argument vector, no shell, no standard input, a process group of its own; `output` is closed here once the
-/// program has it.
-pub fn launch(program: &Program, output: OwnedFd, group: Option<&RunGroup>) -> io::Result<Child> {
+/// program has it. Whether it has joined the group comes along.
+pub fn launch(program: &Program, output: OwnedFd, group: Option<&RunGroup>) -> io::Result<(Child, bool)> {
     if let Some(group) = group {
         match launch_inside(program, output.try_clone()?, group.folder())? {
-            Ok(child) => return Ok(child),
+            Ok(child) => return Ok((child, true)),
             Err(why) => tracing::warn!(why, group = ?group.folder(), "the program runs outside the run's cgroup"),
         }
     }
     let mut command = Command::new(&program.path);
-    prepare(command.args(&program.args), program, output)?.stdin(Stdio::null()).spawn()
+    let child = prepare(command.args(&program.args), program, output)?.stdin(Stdio::null()).spawn()?;
+    Ok((child, false))
 }
 
 fn launch_inside(program: &Program, output: OwnedFd, group: &Path) -> io::Result<Result<Child, String>> {

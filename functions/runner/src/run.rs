@@ -154,13 +154,11 @@ pub async fn run(
 ) -> io::Result<Ended> {
     let (output, output_end) = terminal::open()?;
     let (started_at_ms, started) = (now_ms(), Instant::now());
-    let child = match launch(program, output_end, meter.group()) {
-        Ok(child) => child,
-        Err(error) => {
-            meter.abandon().await;
-            return Err(error);
-        }
-    };
+    let launched = launch(program, output_end, meter.group());
+    if !matches!(launched, Ok((_, true))) {
+        meter.leave_group().await;
+    }
+    let (child, _) = launched?;
     standing.send_modify(|standing| standing.started_at_ms = Some(started_at_ms));
     let group = Pid::from_child(&child);
     let log = Arc::new(Mutex::new(log));

@@ -55,7 +55,7 @@ pub struct Arguments {
         env = "RUNNER_OUT_OF_MEMORY_TEXT",
         value_delimiter = ',',
         default_value = "std::bad_alloc,Failed to allocate memory for image,ERROR 2:,Out of memory,out of memory,\
-                         annot allocate memory,MemoryError,memory allocation of"
+                         Cannot allocate memory,MemoryError,memory allocation of"
     )]
     pub out_of_memory_text: Vec<String>,
     /// How often the bridge is told how far a program is, at most, where it asks for that

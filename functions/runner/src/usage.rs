@@ -85,10 +85,11 @@ impl Meter {
         self.usage
     }
 
-    /// The run did not start.
-    pub async fn abandon(self) {
-        if let Some(group) = self.group {
-            group.end().await;
+    /// The run is not in its cgroup: it did not start, or could not join.
+    pub async fn leave_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            group.kill();
+            group.remove().await;
         }
     }
 
@@ -104,7 +105,7 @@ impl Meter {
         self.usage.raise(0, group.cpu().unwrap_or_default());
         let oom_kills =
             group.oom_kills().unwrap_or_else(|| self.cgroups.oom_kills().saturating_sub(self.oom_kills_before));
-        group.end().await;
+        group.remove().await;
         (self.usage, oom_kills)
     }
 }
