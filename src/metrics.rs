@@ -37,17 +37,6 @@ struct Figures {
     commits: Gauge,
 }
 
-/// What became of a report of progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reported {
-    /// It is the call's latest.
-    Taken,
-    /// It came too late, or the call is not in flight here.
-    Stale,
-    /// It was not genuine, not readable, or one too many at once.
-    Rejected,
-}
-
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct JobType {
     job_type: String,
@@ -134,13 +123,8 @@ impl Metrics {
         }
     }
 
-    /// A report of progress came.
-    pub fn progress(&self, reported: Reported) {
-        let verdict = match reported {
-            Reported::Taken => "taken",
-            Reported::Stale => "stale",
-            Reported::Rejected => "rejected",
-        };
+    /// A report of progress was `taken`, `stale` or `rejected`.
+    pub fn progress(&self, verdict: &'static str) {
         self.figures.progress.get_or_create(&Verdict { verdict }).inc();
     }
 

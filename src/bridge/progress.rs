@@ -2,7 +2,7 @@
 //! depends on it, and nothing of it is written down.
 
 use super::{Bridge, body::read_up_to, in_flight::Taken, token::Claims};
-use crate::{clock::now_ms, metrics::Reported};
+use crate::clock::now_ms;
 use axum::{
     Router,
     body::Body,
@@ -36,9 +36,9 @@ async fn receive(
     let signature = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
     let taken = take(&bridge, &token, signature, body).await;
     bridge.metrics().progress(match taken {
-        Ok(Taken::Yes) => Reported::Taken,
-        Ok(Taken::Stale) => Reported::Stale,
-        Err(_) => Reported::Rejected,
+        Ok(Taken::Yes) => "taken",
+        Ok(Taken::Stale) => "stale",
+        Err(_) => "rejected",
     });
     taken.map(|_| StatusCode::NO_CONTENT)
 }

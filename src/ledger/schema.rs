@@ -10,7 +10,7 @@ use std::{
 /// Marks a SQLite file as ours ("z2fa").
 const APPLICATION_ID: i32 = 0x7a32_6661;
 /// Raised with every change of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Times are milliseconds since 1970 (UTC). `state`: 0 accepted, 1 submitted, 2 ended.
 const TABLES: &str = "

@@ -1,7 +1,10 @@
 //! A whole bridge within the test, between a fake Zeebe and a fake OpenFaaS, seen through its two listeners.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
-use crate::fake_gateway::{FakeGateway, job};
+use crate::{
+    crash::binaries,
+    fake_gateway::{FakeGateway, job},
+};
 use axum::{
     Router,
     body::Bytes,
@@ -11,7 +14,7 @@ use axum::{
 use serde_json::{Value, json};
 use std::{collections::VecDeque, fs, path::Path, time::Duration};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio::{net::TcpListener, process::Command, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use zeebe2faas::{
     app::{App, AppError},
@@ -189,6 +192,16 @@ impl Live {
         .await;
     }
 
+    /// What `zeebe2faas` prints with these arguments.
+    pub async fn command(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(binaries().join("zeebe2faas"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("ZEEBE2FAAS_ADMIN_LISTEN", self.admin.trim_start_matches("http://"));
+        let output = soon(command.output()).await.expect("`cargo build --workspace --bins` has made the bridge");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a text")
+    }
+
     /// The figure of this name and label, as Prometheus reads it.
     pub async fn figure(&self, name: &str) -> Option<f64> {
         let text = self.get("/metrics").await.text().await.expect("a text");
@@ -210,6 +223,17 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// The next change of this kind; those before it are passed over.
+    pub async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let (event, change) = self.next().await.expect("the stream goes on");
+            assert_eq!(event, "call");
+            if wanted(&change) {
+                return change;
+            }
+        }
+    }
+
     /// The next event and its data; nothing once the stream has ended.
     pub async fn next(&mut self) -> Option<(String, Value)> {
         while self.heard.is_empty() {
