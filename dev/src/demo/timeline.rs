@@ -212,7 +212,7 @@ mod tests {
             "callId": "a".repeat(26), "state": "submitted", "delivered": false, "status": null, "function": function,
             "bpmnProcessId": "p", "processInstanceKey": 1, "elementId": "e", "acceptedMs": accepted_ms,
             "endedMs": ended_ms, "deadlineMs": 0, "jobKey": 1, "attempt": 1, "jobType": "t", "tenant": "", "message": "m",
-            "result": "r", "runOnce": true, "args": [], "maybeQueued": true, "asking": false, "jobClosed": true,
+            "result": "r", "runOnce": true, "args": [], "resources": {}, "maybeQueued": true, "asking": false, "jobClosed": true,
             "submittedMs": null, "deliveredMs": null, "outcome": outcome, "late": null
         });
         (Place { couple: couple.to_owned(), step: "ortho" }, serde_json::from_value(call).unwrap())
