@@ -1,7 +1,7 @@
 //! A job's way to its function and back. Each step has a file and knows no other; `outbound` and `inbound` join them.
 //!
 //! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`]; where no
-//! callback tells, [`ask`] and [`deadline`].
+//! callback tells, [`ask`] and [`deadline`]. A task with the header `throw` makes no call: [`throw`].
 
 pub mod activate;
 pub mod ask;
@@ -16,6 +16,7 @@ pub mod prepare;
 pub mod render;
 pub mod submit;
 pub mod task;
+pub mod throw;
 pub mod token;
 
 use crate::{
