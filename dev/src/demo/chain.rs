@@ -59,8 +59,8 @@ pub struct CoupleResult {
 pub struct StepResult {
     /// The step's name, as in the process.
     pub step: String,
-    /// The file it was to make.
-    pub file: PathBuf,
+    /// The file that it made.
+    pub file: Option<PathBuf>,
     /// How it ended.
     pub status: Status,
     /// Its last call.
@@ -183,7 +183,7 @@ mod tests {
     fn what_a_failed_step_lacks_is_absent_and_no_error() {
         let variables = json!({"results": [{"name": "stereo", "couples": [
             {"S3PATH": "out", "status": "timedOut", "step": "bundle", "message": "late",
-             "steps": [{"step": "bundle", "file": "out/bundle.tif", "status": "timedOut", "callId": null}]},
+             "steps": [{"step": "bundle", "file": null, "status": "timedOut", "callId": null}]},
             {"S3PATH": "out", "status": "succeeded", "step": "normalized", "message": null, "steps": []},
         ]}]});
         let couples = read(&variables.to_string(), &products(), Path::new("/out")).unwrap();
