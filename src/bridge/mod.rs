@@ -2,6 +2,7 @@
 //!
 //! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`]; where no
 //! callback tells, [`ask`] and [`deadline`]. Meanwhile [`progress`] comes in, and [`events`] go out to whoever watches.
+//! A task with the header `throw` makes no call: [`throw`].
 
 pub mod activate;
 pub mod ask;
@@ -20,6 +21,7 @@ pub mod render;
 pub mod running;
 pub mod submit;
 pub mod task;
+pub mod throw;
 pub mod token;
 
 use crate::{

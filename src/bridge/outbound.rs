@@ -6,6 +6,7 @@ use super::{
     log_failure,
     prepare::{self, TOKEN_GRACE, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
+    throw::{self, BpmnError},
     token::Claims,
 };
 use crate::{
@@ -36,6 +37,11 @@ impl Bridge {
     pub(super) async fn begin(&self, job: &Job, permit: OwnedSemaphorePermit) {
         let Parts { settings, templates, ledger, .. } = &*self.0;
         self.0.metrics.activated(&job.job_type);
+        match throw::read(job) {
+            Ok(None) => {}
+            Ok(Some(error)) => return self.throw(job, &error).await,
+            Err(mistake) => return self.raise_incident(job, mistake).await,
+        }
         let prepared = match prepare::prepare(job, templates, settings, now_ms()) {
             Ok(prepared) => prepared,
             Err(mistake) => return self.raise_incident(job, mistake).await,
@@ -151,8 +157,7 @@ impl Bridge {
     }
 
     async fn complete(&self, job: &Job, call: &NewCall) {
-        let variables = json!({ call.result.as_str(): { "callId": call.id, "status": "submitted" } });
-        match self.0.zeebe.complete_job(job.key, &variables, Retry::within(COMMAND_PATIENCE)).await {
+        match self.0.zeebe.complete_job(job.key, &prepare::submitted(call), Retry::within(COMMAND_PATIENCE)).await {
             Ok(()) => log_failure(self.0.ledger.job_closed(call.id.clone()).await),
             // Completed already, or cancelled: the call goes on and its outcome is published all the same.
             Err(ZeebeError::NotFound { .. }) => log_failure(self.0.ledger.job_closed(call.id.clone()).await),
@@ -191,6 +196,23 @@ impl Bridge {
         let back_off = Duration::ZERO;
         let fail = FailJob { key: job.key, retries: 0, back_off, message: mistake, variables: Value::Null };
         self.fail(&fail).await;
+    }
+
+    async fn throw(&self, job: &Job, error: &BpmnError) {
+        let BpmnError { code, message, variables } = error;
+        tracing::info!(
+            job = job.key,
+            instance = job.process_instance_key,
+            element = job.element_id,
+            code,
+            message,
+            "thrown"
+        );
+        let patience = Retry::within(COMMAND_PATIENCE);
+        match self.0.zeebe.throw_error(job.key, code, message, variables, patience).await {
+            Ok(()) | Err(ZeebeError::NotFound { .. }) => {}
+            Err(error) => tracing::warn!(job = job.key, %error, "the job is still open; its lock ends it"),
+        }
     }
 
     async fn refuse_foreign(&self, job: &Job) {

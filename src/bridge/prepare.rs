@@ -10,7 +10,7 @@ use crate::{
     ledger::NewCall,
     zeebe::Job,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{borrow::Cow, time::Duration};
 use zeebe2faas_contract::CallId;
 
@@ -35,9 +35,12 @@ pub struct Prepared {
 /// # Errors
 /// A sentence for the incident: only a person who changes the model, a template or a variable can help.
 pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u64) -> Result<Prepared, String> {
-    let variables: Map<String, Value> =
+    let mut variables: Map<String, Value> =
         serde_json::from_str(&job.variables).map_err(|error| format!("the job's variables are not JSON: {error}"))?;
     let task = task::read(&job.headers, &variables)?;
+    // Before the values for the template, which are the modeller's.
+    let attempt = attempt(&variables)?;
+    task::overlay(&job.headers, &mut variables)?;
     let template = template(&task.command, templates, job)?;
     let Command { args, .. } = template
         .render(&variables, &settings.vars, settings.calls.command_limit_bytes)
@@ -58,7 +61,6 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     }
     let timeout = task.timeout.or(template.timeout).unwrap_or(settings.calls.timeout);
     let deadline_ms = now_ms.saturating_add(millis(timeout));
-    let attempt = attempt(&variables)?;
     let call = NewCall {
         id: CallId::new(&settings.cluster, job.key, attempt),
         job_key: job.key,
@@ -81,6 +83,13 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     };
     let resubmit = resubmits(&known, task.on_unknown);
     Ok(Prepared { call, body: known.body, resubmit })
+}
+
+/// What the service task is completed with: the call, as far as it is known until its outcome comes.
+pub fn submitted(call: &NewCall) -> Value {
+    let deadline = i64::try_from(call.deadline_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let deadline = deadline.map(|deadline| deadline.to_string());
+    json!({ call.result.as_str(): { "callId": call.id, "status": "submitted", "deadline": deadline } })
 }
 
 /// A guarded function may be invoked again whatever the task says: it runs once.

@@ -10,6 +10,9 @@ pub const DEFAULT_MESSAGE: &str = "faas-done";
 /// Name of the result variable where the task names none.
 pub const DEFAULT_RESULT: &str = "call";
 
+/// The field of the `from` object that holds values for the template.
+const VALUES: &str = "variables";
+
 /// Every header that means something to us. Others may be there for others.
 const SETTINGS: [&str; 9] =
     ["function", "template", "cmdline", "outputs", "reply", "message", "result", "timeout", "onUnknown"];
@@ -92,15 +95,33 @@ fn supplied<'a>(
 ) -> Result<Option<&'a Map<String, Value>>, String> {
     let Some(name) = headers.get("from") else { return Ok(None) };
     match variables.get(name) {
-        Some(Value::Object(object)) => match object.keys().find(|key| !SETTINGS.contains(&key.as_str())) {
-            Some(key) => Err(format!(
-                "variable `{name}` (header `from`): `{key}` is no setting; there are {}",
-                SETTINGS.join(", ")
-            )),
-            None => Ok(Some(object)),
-        },
+        Some(Value::Object(object)) => {
+            match object.keys().find(|key| *key != VALUES && !SETTINGS.contains(&key.as_str())) {
+                Some(key) => Err(format!(
+                    "variable `{name}` (header `from`): `{key}` is no setting; there are {}, {VALUES}",
+                    SETTINGS.join(", ")
+                )),
+                None => Ok(Some(object)),
+            }
+        }
         Some(_) => Err(format!("variable `{name}` (header `from`) is not an object")),
         None => Err(format!("there is no variable `{name}`, which the header `from` names")),
+    }
+}
+
+/// Puts the `variables` of the object that `from` names in front of the job's own. A null hides nothing.
+///
+/// # Errors
+/// A sentence for the incident, when they are no object.
+pub fn overlay(headers: &BTreeMap<String, String>, variables: &mut Map<String, Value>) -> Result<(), String> {
+    let Some(name) = headers.get("from") else { return Ok(()) };
+    match variables.get_mut(name).and_then(|object| object.get_mut(VALUES)).map(Value::take) {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Object(values)) => {
+            variables.extend(values.into_iter().filter(|(_, value)| !value.is_null()));
+            Ok(())
+        }
+        Some(_) => Err(format!("variable `{name}` (header `from`): `{VALUES}` is not an object")),
     }
 }
 
@@ -121,7 +142,7 @@ fn bare(parameter: &str) -> String {
 }
 
 /// A name that FEEL can read as `name.callId`.
-fn result_name(name: Option<String>) -> Result<String, String> {
+pub(super) fn result_name(name: Option<String>) -> Result<String, String> {
     let Some(name) = name else { return Ok(DEFAULT_RESULT.to_owned()) };
     let good = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -168,6 +189,18 @@ mod tests {
         let variables = variables(&json!({ "input": { "timeout": "2h" } }));
         let task = read(&headers(&[("cmdline", "x"), ("from", "input"), ("timeout", "1h")]), &variables).unwrap();
         assert_eq!(task.timeout, Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn the_variables_of_the_object_come_before_the_jobs_own_unless_they_are_null() {
+        let mut vars = variables(&json!({ "input": { "variables": { "a": 1, "b": null } }, "a": 2, "b": 3, "c": 4 }));
+        overlay(&headers(&[("template", "x")]), &mut vars).unwrap();
+        assert_eq!(vars["a"], 2);
+        overlay(&headers(&[("template", "x"), ("from", "input")]), &mut vars).unwrap();
+        assert_eq!((&vars["a"], &vars["b"], &vars["c"]), (&json!(1), &json!(3), &json!(4)));
+        let mut vars = variables(&json!({ "input": { "variables": "a" } }));
+        let error = overlay(&headers(&[("from", "input")]), &mut vars).unwrap_err();
+        assert!(error.contains("`variables` is not an object"), "{error}");
     }
 
     #[test]

@@ -4,4 +4,6 @@
 mod broker;
 mod chain;
 mod descriptor;
+mod faas_call;
 mod kill;
+mod products;

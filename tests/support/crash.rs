@@ -73,9 +73,32 @@ const PROCESS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </definitions>
 "#;
 
+/// What makes a site its own: the functions with their programs, and the processes.
+pub struct Setup<'a> {
+    /// OpenFaaS's function file.
+    pub stack: &'a str,
+    /// Shell programs of the functions: name and text.
+    pub programs: &'a [(&'a str, &'a str)],
+    /// Lines of the bridge's configuration, before its tables.
+    pub configuration: &'a str,
+    /// BPMN files, deployed together: name and text.
+    pub processes: Vec<(String, String)>,
+}
+
+/// A process of `bpmn/` for one test alone: its ids begin with `name`, its job type is `name`.
+pub fn shipped(process: &str, name: &str) -> (String, String) {
+    let file = format!("{}/../bpmn/{process}.bpmn", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(file).expect("a process").replace("type=\"openfaas\"", &format!("type=\"{name}\""));
+    let text = ["phr-pair", "phr-products", "faas-call"]
+        .iter()
+        .fold(text, |text, id| text.replace(&format!("\"{id}\""), &format!("\"{name}-{id}\"")));
+    (format!("{name}-{process}.bpmn"), text)
+}
+
 /// One test's surroundings. Its job type is its own, since the broker is shared.
 pub struct Site {
     name: &'static str,
+    configuration: String,
     folder: TempDir,
     client: Client,
     /// The functions.
@@ -89,25 +112,37 @@ pub struct Site {
 }
 
 impl Site {
-    /// Everything but the bridge. `name` is the process's and the job type's.
+    /// Everything but the bridge, with a function that counts. `name` is the process's and the job type's.
     pub async fn new(name: &'static str) -> Self {
+        let setup = Setup {
+            stack: STACK,
+            programs: &[("count-a-run", PROGRAM)],
+            configuration: "functions.count.run_once = true",
+            processes: vec![(format!("{name}.bpmn"), PROCESS.replace("NAME", name))],
+        };
+        Self::with(name, setup).await
+    }
+
+    /// Everything but the bridge. `name` is the job type's.
+    pub async fn with(name: &'static str, setup: Setup<'_>) -> Self {
         let address = broker().await.grpc_address();
         let folder = TempDir::new().expect("a folder");
         let secret = random_key_line("kill");
         fs::write(folder.path().join("runner.key"), &secret).expect("a file");
         fs::write(folder.path().join("token.key"), random_key_line("kill")).expect("a file");
-        let host = functions(folder.path(), KeyRing::parse(&secret).expect("a key")).await;
+        let host = functions(folder.path(), KeyRing::parse(&secret).expect("a key"), &setup).await;
         let (gateway, callbacks, zeebe) = (Proxy::http().await, Proxy::http().await, Proxy::grpc(&address).await);
         gateway.aim(host.url());
         let client = Client::new(&Settings::new(address)).expect("an address");
-        let files = vec![(format!("{name}.bpmn"), PROCESS.replace("NAME", name).into_bytes())];
-        client.deploy_resource(files, "", Retry::within(PATIENCE)).await.expect("the process is deployed");
-        Self { name, folder, client, host, gateway, callbacks, zeebe }
+        let files = setup.processes.into_iter().map(|(file, text)| (file, text.into_bytes())).collect();
+        client.deploy_resource(files, "", Retry::within(PATIENCE)).await.expect("the processes are deployed");
+        let configuration = setup.configuration.to_owned();
+        Self { name, configuration, folder, client, host, gateway, callbacks, zeebe }
     }
 
     /// Starts the bridge.
     pub async fn bridge(&self) -> Bridge {
-        let Self { name, folder, gateway, callbacks, zeebe, .. } = self;
+        let Self { name, configuration, folder, gateway, callbacks, zeebe, .. } = self;
         let (zeebe, gateway, url) = (zeebe.url(), gateway.url(), callbacks.url());
         fs::create_dir_all(folder.path().join("templates")).expect("a folder");
         let path = folder.path().join("zeebe2faas.toml");
@@ -119,7 +154,7 @@ callback = {{ listen = "127.0.0.1:0", url = "{url}" }}
 admin.listen = "127.0.0.1:0"
 keys = {{ token_file = "token.key", runner_file = "runner.key" }}
 calls = {{ ask_interval = "200ms", retry_backoff = "200ms" }}
-functions.count.run_once = true
+{configuration}
 [[worker]]
 type = "{name}"
 lock = "3s"
@@ -130,14 +165,20 @@ poll_interval = "200ms"
         Bridge::start(&path, callbacks).await
     }
 
-    /// Starts an instance of the process; the task ends with its variables.
+    /// Where functions and tests meet.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts an instance of the counting process; the task ends with its variables.
     pub fn instance(&self, call: &str) -> JoinHandle<Value> {
+        self.start(self.name, json!({ "folder": self.folder.path(), "name": call }))
+    }
+
+    /// Starts an instance of a process; the task ends with its variables.
+    pub fn start(&self, process: &str, variables: Value) -> JoinHandle<Value> {
         let client = self.client.clone();
-        let instance = NewInstance {
-            bpmn_process_id: self.name.to_owned(),
-            variables: json!({ "folder": self.folder.path(), "name": call }),
-            ..NewInstance::default()
-        };
+        let instance = NewInstance { bpmn_process_id: process.to_owned(), variables, ..NewInstance::default() };
         tokio::spawn(async move {
             let ended = client.create_process_instance_with_result(&instance, &[], PATIENCE, Retry::Never).await;
             serde_json::from_str(&ended.expect("the instance ends").variables).expect("variables")
@@ -200,12 +241,14 @@ async fn broker() -> &'static Broker {
     BROKER.get_or_init(async || Broker::start(BrokerOptions::default()).await.expect("a broker")).await
 }
 
-async fn functions(folder: &Path, ring: KeyRing) -> Host {
+async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>) -> Host {
     let bin = folder.join("bin");
     fs::create_dir(&bin).expect("a folder");
-    fs::write(bin.join("count-a-run"), PROGRAM).expect("a file");
-    fs::set_permissions(bin.join("count-a-run"), fs::Permissions::from_mode(0o755)).expect("a program");
-    let mut options = HostOptions::new(Stack::parse("stack.yml", STACK).expect("a stack"), folder.join("state"));
+    for (name, text) in setup.programs {
+        fs::write(bin.join(name), text).expect("a file");
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("a program");
+    }
+    let mut options = HostOptions::new(Stack::parse("stack.yml", setup.stack).expect("a stack"), folder.join("state"));
     options.key_ring = Some(ring);
     options.workers = 8;
     options.path_dirs = vec![bin, binaries()];

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use zeebe_rs::{ActivatedJob, Client, SharedState};
 use zeebe2faas::{
     bridge::{
-        prepare::{Prepared, TOKEN_GRACE, TRY_VARIABLE, prepare},
+        prepare::{Prepared, TOKEN_GRACE, TRY_VARIABLE, prepare, submitted},
         submit::{Ready, ReplyTo, Submitted},
         token::Claims,
     },
@@ -77,8 +77,7 @@ impl Steps {
     async fn complete(&self, job: &Job, prepared: &Prepared) {
         let call = &prepared.call;
         tracing::info!(call = %call.id, function = call.function, job = job.key, element = job.element_id, "submitted");
-        let variables = json!({ call.result.as_str(): { "callId": call.id, "status": "submitted" } });
-        if let Err(error) = self.zeebe.complete(job.key, &variables, self.patience(job)).await {
+        if let Err(error) = self.zeebe.complete(job.key, &submitted(call), self.patience(job)).await {
             tracing::warn!(call = %call.id, %error, "the job is still open; its lock ends it");
         }
     }

@@ -15,8 +15,10 @@ pub(super) struct Variables<'a> {
 }
 
 impl<'a> Variables<'a> {
+    /// A null of the job does not hide a constant: an input mapping of something optional gives null.
     pub(super) fn get(self, name: &str) -> Option<&'a Value> {
-        self.job.get(name).or_else(|| self.site.get(name))
+        let job = self.job.get(name);
+        job.filter(|value| !value.is_null()).or_else(|| self.site.get(name)).or(job)
     }
 }
 

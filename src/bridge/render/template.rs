@@ -103,7 +103,7 @@ impl Template {
         self.used.iter().map(String::as_str)
     }
 
-    /// Renders the command from a job's variables, which override the site's constants.
+    /// Renders the command from a job's variables, which override the site's constants unless they are null.
     ///
     /// `limit` is in bytes: the sum of all arguments with one byte more for each.
     pub fn render(

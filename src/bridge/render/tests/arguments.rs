@@ -127,12 +127,14 @@ fn unknown_and_null_are_errors_wherever_tera_would_be_silent() {
 }
 
 #[test]
-fn job_variables_override_site_constants() {
+fn job_variables_override_site_constants_unless_they_are_null() {
     let template = Template::inline("prog {{ DEM }} {{ GEOID }}", "cmdline").unwrap();
     let site = object(json!({"DEM": "/site/dem", "GEOID": "/site/geoid"}));
     let command = template.render(&object(json!({"DEM": "/job/dem"})), &site, 100).unwrap();
     assert_eq!(command.args, ["prog", "/job/dem", "/site/geoid"]);
-    let null = template.render(&object(json!({"DEM": null})), &site, 100).unwrap_err();
+    let command = template.render(&object(json!({"DEM": null})), &site, 100).unwrap();
+    assert_eq!(command.args, ["prog", "/site/dem", "/site/geoid"]);
+    let null = template.render(&object(json!({"DEM": null, "GEOID": "g"})), &Map::new(), 100).unwrap_err();
     assert!(null.message.contains("`DEM` is null"), "{null}");
     assert_eq!(template.variables().collect::<Vec<_>>(), ["DEM", "GEOID"]);
 }
