@@ -183,9 +183,9 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A duration such as `"90s"`, within bounds.
+    /// A duration such as `"90s"`, within bounds; `"0s"` where these begin at zero.
     pub fn duration(&self, key: &str, default: Duration, bounds: RangeInclusive<Duration>) -> Duration {
-        let found = self.parsed(key, crate::bridge::render::parse_duration);
+        let found = self.parsed(key, crate::bridge::render::parse_pause);
         self.within(found, default, &bounds, |value| format!("{value:?}"))
     }
 

@@ -4,4 +4,8 @@
 mod broker;
 mod chain;
 mod descriptor;
+mod incidents;
 mod kill;
+mod load;
+mod outages;
+mod redelivery;

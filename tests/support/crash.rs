@@ -1,12 +1,14 @@
-//! Everything around a bridge that is to be killed: a real broker, the function host with the real runner and a program
-//! that counts its runs, and between them and the bridge proxies that stop it at any step.
+//! Everything around a bridge that is to be killed or disturbed: a real broker, the function host with the real runner
+//! and a program that counts its runs, and between them and the bridge proxies that stop it at any step.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
 mod bridge;
 mod proxy;
+mod records;
 
 pub use bridge::Bridge;
 pub use proxy::{Held, Hold, Point, Proxy};
+pub use records::{Incident, Records};
 
 use serde_json::{Value, json};
 use std::{
@@ -77,7 +79,10 @@ const PROCESS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 pub struct Site {
     name: &'static str,
     folder: TempDir,
-    client: Client,
+    /// An operator's.
+    pub client: Client,
+    /// What Zeebe wrote down.
+    pub records: Records,
     /// The functions.
     pub host: Host,
     /// Between the bridge and the gateway.
@@ -91,7 +96,12 @@ pub struct Site {
 impl Site {
     /// Everything but the bridge. `name` is the process's and the job type's.
     pub async fn new(name: &'static str) -> Self {
-        let address = broker().await.grpc_address();
+        Self::on(broker().await, name).await
+    }
+
+    /// The same with a broker of its own.
+    pub async fn on(broker: &Broker, name: &'static str) -> Self {
+        let address = broker.grpc_address();
         let folder = TempDir::new().expect("a folder");
         let secret = random_key_line("kill");
         fs::write(folder.path().join("runner.key"), &secret).expect("a file");
@@ -102,11 +112,17 @@ impl Site {
         let client = Client::new(&Settings::new(address)).expect("an address");
         let files = vec![(format!("{name}.bpmn"), PROCESS.replace("NAME", name).into_bytes())];
         client.deploy_resource(files, "", Retry::within(PATIENCE)).await.expect("the process is deployed");
-        Self { name, folder, client, host, gateway, callbacks, zeebe }
+        let records = Records::new(broker.log(), name);
+        Self { name, folder, client, records, host, gateway, callbacks, zeebe }
     }
 
     /// Starts the bridge.
     pub async fn bridge(&self) -> Bridge {
+        self.bridge_with(&[]).await
+    }
+
+    /// Starts the bridge with other settings, named as in the environment.
+    pub async fn bridge_with(&self, settings: &[(&str, &str)]) -> Bridge {
         let Self { name, folder, gateway, callbacks, zeebe, .. } = self;
         let (zeebe, gateway, url) = (zeebe.url(), gateway.url(), callbacks.url());
         fs::create_dir_all(folder.path().join("templates")).expect("a folder");
@@ -127,21 +143,40 @@ poll_interval = "200ms"
 "#
         );
         fs::write(&path, text).expect("a file");
-        Bridge::start(&path, callbacks).await
+        Bridge::start(&path, settings, callbacks).await
     }
 
     /// Starts an instance of the process; the task ends with its variables.
     pub fn instance(&self, call: &str) -> JoinHandle<Value> {
-        let client = self.client.clone();
-        let instance = NewInstance {
-            bpmn_process_id: self.name.to_owned(),
-            variables: json!({ "folder": self.folder.path(), "name": call }),
-            ..NewInstance::default()
-        };
+        let (client, instance) = (self.client.clone(), self.new_instance(self.variables(call)));
         tokio::spawn(async move {
-            let ended = client.create_process_instance_with_result(&instance, &[], PATIENCE, Retry::Never).await;
+            let retry = Retry::within(PATIENCE);
+            let ended = client.create_process_instance_with_result(&instance, &[], PATIENCE, retry).await;
             serde_json::from_str(&ended.expect("the instance ends").variables).expect("variables")
         })
+    }
+
+    /// Starts an instance with these variables and gives its key; its end stands in the records.
+    pub async fn begin(&self, variables: Value) -> i64 {
+        let instance = self.new_instance(variables);
+        let created = self.client.create_process_instance(&instance, Retry::within(PATIENCE)).await;
+        created.expect("the instance is created")
+    }
+
+    /// What the process needs for this call.
+    pub fn variables(&self, call: &str) -> Value {
+        json!({ "folder": self.folder.path(), "name": call })
+    }
+
+    fn new_instance(&self, variables: Value) -> NewInstance {
+        NewInstance { bpmn_process_id: self.name.to_owned(), variables, ..NewInstance::default() }
+    }
+
+    /// Gives the task another retry and resolves its incident, as an operator does who has mended the cause.
+    pub async fn resolve(&self, incident: &Incident) {
+        let retry = Retry::within(PATIENCE);
+        self.client.update_job_retries(incident.job_key, 1, retry).await.expect("the job is there");
+        self.client.resolve_incident(incident.key, retry).await.expect("the incident is there");
     }
 
     /// Whether the instance has ended as it should, its function having run.
@@ -197,7 +232,8 @@ fn binaries() -> PathBuf {
 /// One for all tests of a run; it ends with the process.
 async fn broker() -> &'static Broker {
     static BROKER: OnceCell<Broker> = OnceCell::const_new();
-    BROKER.get_or_init(async || Broker::start(BrokerOptions::default()).await.expect("a broker")).await
+    let options = BrokerOptions { log_records: true, ..BrokerOptions::default() };
+    BROKER.get_or_init(async || Broker::start(options).await.expect("a broker")).await
 }
 
 async fn functions(folder: &Path, ring: KeyRing) -> Host {

@@ -125,6 +125,16 @@ impl Proxy {
     pub fn seen(&self, path_part: &str) -> usize {
         lock(&self.shared.seen).iter().filter(|path| path.contains(path_part)).count()
     }
+
+    /// Waits until so many requests came whose path contains this text.
+    pub async fn has_seen(&self, path_part: &str, times: usize) {
+        super::soon(async {
+            while self.seen(path_part) < times {
+                tokio::time::sleep(super::LOOK_EVERY).await;
+            }
+        })
+        .await;
+    }
 }
 
 impl Drop for Proxy {
