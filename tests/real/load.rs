@@ -18,7 +18,6 @@ async fn two_hundred_calls_at_once_each_succeed_and_run_once() {
     assert_eq!(site.runs(), names);
     let ended = |call: &serde_json::Value| call["status"] == "succeeded" && call["delivered"] == true;
     bridge.calls(|calls| calls.len() == CALLS && calls.iter().all(ended)).await;
-    for (proxy, path) in [(&site.gateway, "/async-function/"), (&site.zeebe, "/PublishMessage")] {
-        assert_eq!(proxy.seen(path), CALLS, "{path}");
-    }
+    // PublishMessage may be sent again under back-pressure.
+    assert_eq!(site.gateway.seen("/async-function/"), CALLS);
 }

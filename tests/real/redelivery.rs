@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 use std::time::Duration;
-use zeebe2faas_tests::crash::{Bridge, Point, Site, soon};
+use zeebe2faas_tests::{
+    crash::{Bridge, Point, Site},
+    soon,
+};
 
 /// The id of the only call, once OpenFaaS has it.
 async fn submitted(bridge: &Bridge) -> String {

@@ -1,6 +1,5 @@
 //! Everything around a bridge that is to be killed or disturbed: a real broker, the function host with the real runner
 //! and a program that counts its runs, and between them and the bridge proxies that stop it at any step.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
 mod bridge;
 mod proxy;
@@ -10,13 +9,9 @@ pub use bridge::Bridge;
 pub use proxy::{Held, Hold, Point, Proxy};
 pub use records::{Incident, Records};
 
+use crate::{PATIENCE, binaries, soon};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::{sync::OnceCell, task::JoinHandle};
 use zeebe2faas::zeebe::{Client, NewInstance, Retry, Settings};
@@ -26,8 +21,6 @@ use zeebe2faas_dev::{
     host::{Host, HostOptions, Stack},
 };
 
-/// Far beyond what any step takes; it only ends tests that fail.
-const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 const STACK: &str = "
@@ -216,17 +209,6 @@ poll_interval = "200ms"
         })
         .await;
     }
-}
-
-/// What comes in time; a test that waits in vain ends.
-pub async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event).await.expect("it happens in time")
-}
-
-/// Where cargo put the binaries: beside the folder of the tests.
-fn binaries() -> PathBuf {
-    let test = std::env::current_exe().expect("the test's own path");
-    test.ancestors().nth(2).expect("target/PROFILE/deps/TEST").to_owned()
 }
 
 /// One for all tests of a run; it ends with the process.

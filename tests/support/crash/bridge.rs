@@ -1,6 +1,7 @@
 //! The bridge's own binary, to be killed and started again.
 
-use super::{Proxy, soon};
+use super::Proxy;
+use crate::{binaries, soon};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -40,7 +41,7 @@ impl Bridge {
     /// Starts it again, with the same configuration and ledger. Its ports are new.
     pub async fn restart(&mut self, callbacks: &Proxy) {
         assert!(self.child.is_none(), "it runs already");
-        let mut command = Command::new(super::binaries().join("zeebe2faas"));
+        let mut command = Command::new(binaries().join("zeebe2faas"));
         command.args(["--log-json", "--config"]).arg(&self.configuration).arg("run");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.env("RUST_LOG", "zeebe2faas=debug").stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);

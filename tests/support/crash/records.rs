@@ -1,6 +1,7 @@
 //! What Zeebe wrote down, as its exporter logs it: a JSON record a line, among the other lines of the broker's log.
 
-use super::{LOOK_EVERY, soon};
+use super::LOOK_EVERY;
+use crate::soon;
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
