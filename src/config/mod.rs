@@ -289,7 +289,7 @@ mod tests {
         let settings = parse(&file, &text("grace = \"0s\"\nretry_backoff = \"PT0S\""), &Environment::new()).unwrap();
         assert_eq!((settings.calls.grace, settings.calls.retry_backoff), (Duration::ZERO, Duration::ZERO));
         let ConfigError(mistakes) = parse(&file, &text("timeout = \"0s\""), &Environment::new()).unwrap_err();
-        assert!(mistakes[0].contains("calls.timeout: 0ns is out of bounds: from 1s"), "{mistakes:#?}");
+        assert!(mistakes[0].contains("calls.timeout: 0s is out of bounds: from 1s"), "{mistakes:#?}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The product against fakes that can be made to fail.
 
 mod activation;
+mod admin;
 mod callbacks;
+mod command_line;
 mod zeebe_client;

@@ -106,6 +106,11 @@ impl Bridge {
         .await
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Everything known of a call.
     pub async fn call(&self, id: &str) -> Value {
         let answer = reqwest::get(format!("{}/api/calls/{id}", self.admin)).await.expect("it answers");
@@ -117,7 +122,7 @@ impl Bridge {
 impl Drop for Bridge {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.log.lock().unwrap_or_else(PoisonError::into_inner));
+            eprintln!("{}", self.log());
         }
     }
 }
