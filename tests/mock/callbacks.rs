@@ -129,6 +129,19 @@ async fn an_unsigned_answer_of_a_guarded_function_ends_nothing_and_has_the_runne
 }
 
 #[tokio::test]
+async fn a_404_is_final_only_when_the_gateway_says_that_there_is_no_such_function() {
+    let mut product = Product::start("").await;
+    let (there, gone) = (product.invoke(1, "plain").await, product.invoke(2, "gone").await);
+    product.openfaas.tells(&["plain"]);
+    product.call_back(there.token(), 404, "no such page").await;
+    product.call_back(gone.token(), 404, "").await;
+    let outcomes = product.until_outcomes(1).await;
+    assert_eq!((outcomes.len(), &outcomes[0]["callId"]), (1, &json!(gone.call_id())));
+    assert_eq!((&outcomes[0]["status"], &outcomes[0]["retryable"]), (&json!("refused"), &json!(false)));
+    assert_eq!(outcomes[0]["message"], "OpenFaaS has no function `gone`; deploy it (stack.yml)");
+}
+
+#[tokio::test]
 async fn an_over_long_answer_is_cut_and_its_outcome_is_kept() {
     let mut product = Product::start("callback.body_limit_bytes = 1024").await;
     let invocation = product.invoke(1, "plain").await;

@@ -4,4 +4,5 @@ mod activation;
 mod admin;
 mod callbacks;
 mod command_line;
+mod refusals;
 mod zeebe_client;

@@ -1,11 +1,12 @@
 //! An OpenFaaS gateway that takes every call and runs none.
 
 use axum::{
-    Router,
+    Json, Router,
     body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
-    routing::{any, post},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
 };
 use tokio::{
     net::TcpListener,
@@ -18,6 +19,7 @@ pub struct FakeOpenFaas {
     url: String,
     invocations: mpsc::UnboundedReceiver<Invocation>,
     questions: watch::Receiver<usize>,
+    functions: watch::Sender<Option<Vec<&'static str>>>,
     server: JoinHandle<()>,
 }
 
@@ -36,6 +38,7 @@ pub struct Invocation {
 struct Seen {
     invocations: mpsc::UnboundedSender<Invocation>,
     questions: watch::Sender<usize>,
+    functions: watch::Receiver<Option<Vec<&'static str>>>,
 }
 
 impl FakeOpenFaas {
@@ -44,19 +47,26 @@ impl FakeOpenFaas {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (send, invocations) = mpsc::unbounded_channel();
-        let seen = Seen { invocations: send, questions: watch::Sender::default() };
+        let functions = watch::Sender::default();
+        let seen = Seen { invocations: send, questions: watch::Sender::default(), functions: functions.subscribe() };
         let questions = seen.questions.subscribe();
         let routes = Router::new()
             .route("/async-function/{name}", post(take))
             .route("/function/{*question}", any(no_answer))
+            .route("/system/functions", get(list))
             .with_state(seen);
         let server = tokio::spawn(async move { axum::serve(listener, routes).await.expect("serving never fails") });
-        Self { url, invocations, questions, server }
+        Self { url, invocations, questions, functions, server }
     }
 
     /// `http://HOST:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// It tells its functions from now on: these.
+    pub fn tells(&self, functions: &[&'static str]) {
+        self.functions.send_replace(Some(functions.to_vec()));
     }
 
     /// The next invocation.
@@ -103,4 +113,11 @@ async fn take(State(seen): State<Seen>, Path(function): Path<String>, headers: H
 async fn no_answer(State(seen): State<Seen>) -> StatusCode {
     seen.questions.send_modify(|questions| *questions += 1);
     StatusCode::BAD_GATEWAY
+}
+
+/// Without credentials, the real one does not tell either.
+async fn list(State(seen): State<Seen>) -> Response {
+    let Some(names) = seen.functions.borrow().clone() else { return StatusCode::UNAUTHORIZED.into_response() };
+    let functions: Vec<_> = names.into_iter().map(|name| serde_json::json!({ "name": name })).collect();
+    Json(functions).into_response()
 }
