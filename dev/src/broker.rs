@@ -33,6 +33,12 @@ const LOG_TAIL_BYTES: u64 = 16 * 1024;
 /// however our own process ends, no broker outlives it.
 const GUARDED: &str = r#"exec 3<&0; (cat <&3 >/dev/null; kill -KILL -$$) & exec "$@" </dev/null 3<&-"#;
 
+/// Zeebe's own exporter for debugging, at a level that is logged.
+const RECORDS_IN_THE_LOG: [(&str, &str); 2] = [
+    ("ZEEBE_BROKER_EXPORTERS_RECORDS_CLASSNAME", "io.camunda.zeebe.broker.exporter.debug.DebugLogExporter"),
+    ("ZEEBE_BROKER_EXPORTERS_RECORDS_ARGS_LOGLEVEL", "info"),
+];
+
 /// How to start a broker.
 #[derive(Debug, Clone)]
 pub struct BrokerOptions {
@@ -40,11 +46,14 @@ pub struct BrokerOptions {
     pub data: Option<PathBuf>,
     /// Heap limit of the JVM, in MiB; it needs about 250 MiB more than that.
     pub heap_mib: u32,
+    /// Whether everything that happens in it stands in its log, a JSON record a line: the only place that tells
+    /// incidents, where no Operate runs.
+    pub log_records: bool,
 }
 
 impl Default for BrokerOptions {
     fn default() -> Self {
-        Self { data: None, heap_mib: 384 }
+        Self { data: None, heap_mib: 384, log_records: false }
     }
 }
 
@@ -130,6 +139,7 @@ pub struct Broker {
     distribution: PathBuf,
     java_home: PathBuf,
     heap_mib: u32,
+    log_records: bool,
     data: PathBuf,
     ports: Ports,
     child: Option<Child>,
@@ -155,8 +165,9 @@ impl Broker {
         std::fs::create_dir_all(&data).map_err(io_error("make the folder", &data))?;
         let data = data.canonicalize().map_err(io_error("find the folder", &data))?;
         let ports = Ports::draw().map_err(BrokerError::NoPorts)?;
-        let heap_mib = options.heap_mib;
-        let mut broker = Self { distribution, java_home, heap_mib, data, ports, child: None, _temporary: temporary };
+        let BrokerOptions { heap_mib, log_records, .. } = options;
+        let mut broker =
+            Self { distribution, java_home, heap_mib, log_records, data, ports, child: None, _temporary: temporary };
         for draw in 1.. {
             match broker.restart().await {
                 Err(BrokerError::Ended { tail, .. }) if draw < PORT_DRAWS && tail.contains("in use") => {
@@ -254,6 +265,9 @@ impl Broker {
             ("ZEEBE_BROKER_DATA_LOGSEGMENTSIZE", "16MB"),
             ("ZEEBE_BROKER_EXPERIMENTAL_ROCKSDB_MEMORYLIMIT", "64MB"),
         ]);
+        if self.log_records {
+            command.envs(RECORDS_IN_THE_LOG);
+        }
         Ok(command)
     }
 

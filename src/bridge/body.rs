@@ -6,10 +6,10 @@ use http_body_util::BodyExt;
 /// How much of an over-long body is read and thrown away, so that its sender sees an answer.
 const DISCARD_LIMIT_BYTES: usize = 64 << 20;
 
-/// The body, cut at the limit, and whether it was cut.
-pub(super) async fn read_up_to(mut body: Body, limit: usize) -> Result<(Vec<u8>, bool), axum::Error> {
+/// Reads the body up to the limit; says whether it is longer. After an error `read` holds what arrived.
+pub(super) async fn read_up_to(mut body: Body, limit: usize, read: &mut Vec<u8>) -> Result<bool, axum::Error> {
     let hint = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
-    let mut read = Vec::with_capacity(hint.min(limit));
+    read.reserve(hint.min(limit));
     let mut discarded = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
@@ -20,5 +20,5 @@ pub(super) async fn read_up_to(mut body: Body, limit: usize) -> Result<(Vec<u8>,
             break;
         }
     }
-    Ok((read, discarded > 0))
+    Ok(discarded > 0)
 }

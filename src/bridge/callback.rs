@@ -1,11 +1,11 @@
 //! The listener that functions' answers arrive at: `POST /callback/{token}`.
 
-use super::{Bridge, body::read_up_to, outcome::Callback, token::Claims};
+use super::{Bridge, NotTaken, body::read_up_to, outcome::Callback, token::Claims};
 use crate::clock::now_ms;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
@@ -16,53 +16,57 @@ pub fn router(bridge: Bridge) -> Router {
     Router::new().route("/callback/{token}", post(receive)).route("/healthz", get(async || "ok\n")).with_state(bridge)
 }
 
+/// What is genuine is taken to its end, also when its sender has gone away meanwhile: it is never repeated.
 async fn receive(
     State(bridge): State<Bridge>,
-    Path(token): Path<String>,
+    token: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let keys = &bridge.settings().keys;
-    let Some(claims) = Claims::open(&token, &keys.token, now_ms()) else {
+    let key = &bridge.settings().keys.token;
+    let Some(claims) = token.ok().and_then(|Path(token)| Claims::open(&token, key, now_ms())) else {
         bridge.metrics().callback("rejected");
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };
-    let Ok(_room) = bridge.callback_room().acquire().await else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
-    };
-    let settings = &bridge.settings().callback;
-    let read = tokio::time::timeout(settings.read_timeout, read_up_to(body, settings.body_limit_bytes)).await;
-    let (body, truncated) = match read {
-        Ok(Ok(read)) => read,
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "a callback broke off; OpenFaaS will not repeat it, so what arrived counts");
-            return provisional(&bridge, claims).await;
+    let taken = bridge.clone().take(claims, headers, body);
+    match bridge.0.tasks.spawn(taken).await {
+        Ok(Ok(())) => (StatusCode::OK, "ok\n"),
+        Ok(Err(NotTaken)) => (StatusCode::SERVICE_UNAVAILABLE, "neither ledger nor Zeebe can take it\n"),
+        Err(error) => {
+            tracing::error!(%error, "a callback's work broke off");
+            (StatusCode::INTERNAL_SERVER_ERROR, "failed\n")
         }
-        Err(_) => {
-            tracing::warn!(timeout = ?settings.read_timeout, "a callback took too long to arrive");
-            return provisional(&bridge, claims).await;
-        }
-    };
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let callback = Callback {
-        status: header("x-function-status").and_then(|status| status.parse().ok()),
-        signature: header(SIGNATURE_HEADER),
-        duration_seconds: header("x-duration-seconds").and_then(|seconds| seconds.parse().ok()),
-        body: &body,
-        truncated,
-    };
-    answer(bridge.receive(claims.into_pending(), &callback).await)
+    }
 }
 
-/// A genuine callback without a readable body tells only that the function has answered.
-async fn provisional(bridge: &Bridge, claims: Claims) -> (StatusCode, &'static str) {
-    let callback = Callback { status: None, signature: None, duration_seconds: None, body: b"", truncated: true };
-    answer(bridge.receive(claims.into_pending(), &callback).await)
-}
-
-fn answer(taken: Result<(), super::NotTaken>) -> (StatusCode, &'static str) {
-    match taken {
-        Ok(()) => (StatusCode::OK, "ok\n"),
-        Err(super::NotTaken) => (StatusCode::SERVICE_UNAVAILABLE, "neither ledger nor Zeebe can take it\n"),
+impl Bridge {
+    /// Reads the body, within its limits of size and time, and acts on it. What arrived of a body that breaks off or
+    /// stalls counts as a cut one.
+    async fn take(self, claims: Claims, headers: HeaderMap, body: Body) -> Result<(), NotTaken> {
+        let settings = &self.settings().callback;
+        // Closed never: the semaphore lives as long as this handle.
+        let _room = self.callback_room().acquire().await;
+        let mut read = Vec::new();
+        let reading = read_up_to(body, settings.body_limit_bytes, &mut read);
+        let truncated = match tokio::time::timeout(settings.read_timeout, reading).await {
+            Ok(Ok(truncated)) => truncated,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a callback broke off; what arrived counts");
+                true
+            }
+            Err(_) => {
+                tracing::warn!(timeout = ?settings.read_timeout, "a callback took too long to arrive; what came counts");
+                true
+            }
+        };
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let callback = Callback {
+            status: header("x-function-status").and_then(|status| status.parse().ok()),
+            signature: header(SIGNATURE_HEADER),
+            duration_seconds: header("x-duration-seconds").and_then(|seconds| seconds.parse().ok()),
+            body: &read,
+            truncated,
+        };
+        self.receive(claims.into_pending(), &callback).await
     }
 }

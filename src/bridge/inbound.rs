@@ -47,7 +47,7 @@ impl Bridge {
             }
             Verdict::UnknownFunction => {
                 self.0.metrics.callback("provisional");
-                if !self.0.gateway.lacks(&call.function).await {
+                if !self.0.gateway.lacks_now(&call.function).await {
                     return self.doubt(call, "404, but the gateway does not say that there is no such function").await;
                 }
                 let message = format!("OpenFaaS has no function `{}`; deploy it (stack.yml)", call.function);

@@ -49,10 +49,10 @@ async fn take(bridge: &Bridge, token: &str, signature: Option<&str>, body: Body)
     let Ok(_room) = bridge.progress_room().try_acquire() else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "too many at once\n"));
     };
-    let read = tokio::time::timeout(READ_TIMEOUT, read_up_to(body, BODY_LIMIT_BYTES)).await;
-    let body = match read {
-        Ok(Ok((body, false))) => body,
-        Ok(Ok((_, true))) => return Err((StatusCode::PAYLOAD_TOO_LARGE, "longer than 16 KiB\n")),
+    let mut read = Vec::new();
+    let body = match tokio::time::timeout(READ_TIMEOUT, read_up_to(body, BODY_LIMIT_BYTES, &mut read)).await {
+        Ok(Ok(false)) => read,
+        Ok(Ok(true)) => return Err((StatusCode::PAYLOAD_TOO_LARGE, "longer than 16 KiB\n")),
         Ok(Err(_)) | Err(_) => return Err((StatusCode::BAD_REQUEST, "it did not arrive\n")),
     };
     let is_genuine = |signature| {

@@ -7,7 +7,10 @@ mod render;
 mod run;
 mod start;
 
-use crate::config::{ConfigError, Environment};
+use crate::{
+    app::AppError,
+    config::{ConfigError, Environment},
+};
 use clap::{Parser, Subcommand};
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
@@ -27,8 +30,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 it failed (stderr says why); 2 wrong command line or configuration; 3 Zeebe or the bridge cannot \
-be reached; 4 the process instance ended with an error or incident.\n\
+Exit codes: 0 done; 1 it failed (stderr says why); 2 wrong command line, configuration or template; 3 Zeebe or the \
+bridge cannot be reached; 4 the process instance did not end in time (`start --wait`).\n\
 Log level: RUST_LOG, such as RUST_LOG=zeebe2faas=debug [default: info].";
 
 #[derive(Subcommand)]
@@ -81,6 +84,15 @@ impl Failure {
 impl From<crate::zeebe::Error> for Failure {
     fn from(error: crate::zeebe::Error) -> Self {
         if error.is_passing() { Self::Unreachable(error.to_string()) } else { Self::Failed(error.to_string()) }
+    }
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Templates(_) => Self::Usage(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
     }
 }
 

@@ -32,20 +32,20 @@ pub(super) struct Render {
 impl Render {
     pub(super) fn execute(&self, context: &Context) -> Result<(), Failure> {
         let (folder, site) = config::load_templates(context.config.as_deref(), &context.environment)?;
-        let failed = |error: String| Failure::Failed(error);
         let variables = self.variables()?;
         let (command, resources) = if self.inline {
-            let template = Template::inline(&self.template, "command line").map_err(|e| failed(e.to_string()))?;
+            let template =
+                Template::inline(&self.template, "command line").map_err(|e| Failure::Usage(e.to_string()))?;
             (template.render(&variables, &site, LIMIT_BYTES), template.resources)
         } else {
-            let templates = Templates::load(&folder).map_err(|errors| failed(lines(&errors)))?;
+            let templates = Templates::load(&folder).map_err(|errors| Failure::Usage(lines(&errors)))?;
             let template = templates.get(&self.template).ok_or_else(|| {
                 let names = templates.names().collect::<Vec<_>>().join(", ");
                 Failure::Usage(format!("no template `{}` in {}; there are: {names}", self.template, folder.display()))
             })?;
             (template.render(&variables, &site, LIMIT_BYTES), template.resources)
         };
-        let command = command.map_err(|error| failed(error.to_string()))?;
+        let command = command.map_err(|error| Failure::Failed(error.to_string()))?;
         if self.json {
             return print_json(&json!({ "args": command.args, "resources": resources }));
         }

@@ -15,17 +15,17 @@ impl Run {
     pub(super) fn execute(&self, context: &Context) -> Result<(), Failure> {
         let settings = config::load(context.config.as_deref(), &context.environment)?;
         if self.check {
-            crate::app::load_templates(&settings).map_err(|error| Failure::Usage(error.to_string()))?;
+            crate::app::load_templates(&settings)?;
             eprintln!("configuration and templates are good");
             return Ok(());
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Failed(format!("no runtime: {error}")))?;
         runtime.block_on(async {
-            let app = App::build(settings).await.map_err(|error| Failure::Failed(error.to_string()))?;
+            let app = App::build(settings).await?;
             let stop = CancellationToken::new();
             stop_on_signal(stop.clone()).map_err(|error| Failure::Failed(format!("no signals: {error}")))?;
-            app.run(stop).await.map_err(|error| Failure::Failed(error.to_string()))
+            Ok(app.run(stop).await?)
         })
     }
 }

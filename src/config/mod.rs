@@ -277,6 +277,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_may_be_zero_where_its_bounds_say_so_and_a_deadline_may_not() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token.key"), zeebe2faas_contract::random_key_line("k1")).unwrap();
+        let file = folder.path().join(DEFAULT_FILE);
+        let text = |calls| {
+            format!(
+                "cluster = \"c\"\ncallback.url = \"http://h:1\"\nkeys.token_file = \"token.key\"\n[calls]\n{calls}\n"
+            )
+        };
+        let settings = parse(&file, &text("grace = \"0s\"\nretry_backoff = \"PT0S\""), &Environment::new()).unwrap();
+        assert_eq!((settings.calls.grace, settings.calls.retry_backoff), (Duration::ZERO, Duration::ZERO));
+        let ConfigError(mistakes) = parse(&file, &text("timeout = \"0s\""), &Environment::new()).unwrap_err();
+        assert!(mistakes[0].contains("calls.timeout: 0s is out of bounds: from 1s"), "{mistakes:#?}");
+    }
+
+    #[test]
     fn every_mistake_is_told_at_once_with_file_line_and_key() {
         let text = "clustr = \"x\"\n[zeebe]\naddress = 5\n[calls]\ntimeout = \"soon\"\ngrace = \"2h\"\n";
         let ConfigError(mistakes) = parse(Path::new("z.toml"), text, &Environment::new()).unwrap_err();

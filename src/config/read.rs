@@ -197,13 +197,14 @@ fn functions(section: &Section<'_>) -> BTreeMap<String, Function> {
     let mut functions = BTreeMap::new();
     for name in section.names() {
         let entry = section.section(&name);
+        let body = entry.parsed("body", body_format);
         let function = Function {
             run_once: entry.boolean("run_once", false),
-            body: entry.parsed("body", body_format).map(|found| found.value).unwrap_or_default(),
+            body: body.as_ref().map(|found| found.value).unwrap_or_default(),
             on_unknown: entry.parsed("on_unknown", str::parse::<OnUnknown>).map(|f| f.value).unwrap_or_default(),
         };
-        if function.run_once && function.body == BodyFormat::Text {
-            entry.missing("body", "run_once needs the JSON body that the runner reads; remove body = \"text\"");
+        if let Some(found) = body.filter(|found| function.run_once && found.value == BodyFormat::Text) {
+            entry.reject(&found, "run_once needs the JSON body that the runner reads; remove body = \"text\"");
         }
         entry.check_unknown();
         functions.insert(name, function);

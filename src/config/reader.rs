@@ -183,10 +183,13 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A duration such as `"90s"`, within bounds.
+    /// A duration such as `"90s"`, within bounds; `"0s"` where these begin at zero.
     pub fn duration(&self, key: &str, default: Duration, bounds: RangeInclusive<Duration>) -> Duration {
-        let found = self.parsed(key, crate::bridge::render::parse_duration);
-        self.within(found, default, &bounds, |value| format!("{value:?}"))
+        let found = self.parsed(key, crate::bridge::render::parse_pause);
+        self.within(found, default, &bounds, |value| match *value {
+            Duration::ZERO => "0s".to_owned(),
+            value => format!("{value:?}"),
+        })
     }
 
     /// A whole number within bounds.
@@ -266,8 +269,11 @@ impl<'a> Section<'a> {
         values
     }
 
-    /// Remembers that a setting without a default is absent.
+    /// Remembers that a setting without a default is absent. One that is there and wrong has its own mistake.
     pub fn missing(&self, key: &str, why: &str) {
+        if self.raw(key, &[]).is_some() {
+            return;
+        }
         let name = environment_name(&self.key_path(key));
         self.reader.add(format!("{}: {} is missing: {why} (or set {name})", self.reader.file, self.key_path(key)));
     }

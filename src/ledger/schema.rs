@@ -62,8 +62,7 @@ pub(super) fn claim(path: &Path) -> Result<File, LedgerError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|error| place(format!("its folder cannot be made: {error}")))?;
     let status = rustix::fs::statfs(folder).map_err(|error| place(format!("its folder cannot be read: {error}")))?;
-    let kind = status.f_type as u64 & 0xffff_ffff;
-    if let Some((_, name)) = NETWORK_FILE_SYSTEMS.iter().find(|(magic, _)| *magic == kind) {
+    if let Some(name) = network_file_system(status.f_type as u64) {
         return Err(place(format!("it lies on {name}, where a commit is not safe; use a local volume (ledger.path)")));
     }
     let lock_path = PathBuf::from(format!("{}.lock", path.display()));
@@ -80,6 +79,12 @@ pub(super) fn claim(path: &Path) -> Result<File, LedgerError> {
         }
         Err(TryLockError::Error(error)) => Err(place(format!("it cannot be locked: {error}"))),
     }
+}
+
+/// Its name, if it is one. A magic number has 32 bits; statfs may have extended its sign.
+fn network_file_system(f_type: u64) -> Option<&'static str> {
+    let magic = f_type & 0xffff_ffff;
+    NETWORK_FILE_SYSTEMS.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name)
 }
 
 /// Opens the claimed file, making the tables where it is new.
@@ -117,4 +122,28 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
         return Err(LedgerError::Place { path: path.to_owned(), reason });
     }
     Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network_file_system;
+
+    #[test]
+    fn file_systems_of_a_network_are_known_and_local_ones_are_not() {
+        // As statfs(2) lists them; CIFS also as a platform with a signed f_type gives it.
+        for (f_type, name) in [
+            (0x6969, "NFS"),
+            (0xff53_4d42, "CIFS"),
+            (0xffff_ffff_ff53_4d42, "CIFS"),
+            (0xfe53_4d42, "SMB2"),
+            (0x0bd0_0bd0, "Lustre"),
+            (0x00c3_6400, "Ceph"),
+        ] {
+            assert_eq!(network_file_system(f_type), Some(name), "{f_type:#x}");
+        }
+        // ext4, XFS, Btrfs, tmpfs, overlayfs.
+        for f_type in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630] {
+            assert_eq!(network_file_system(f_type), None, "{f_type:#x}");
+        }
+    }
 }

@@ -23,9 +23,11 @@ impl Gateway {
     /// Whether the gateway says that there is no such function. Where it says nothing (no credentials, no answer), it
     /// may be there. A list is trusted for 10 s, but never its word that a function is missing.
     pub async fn lacks(&self, function: &str) -> bool {
-        if self.inner.functions.may_have(function) {
-            return false;
-        }
+        !self.inner.functions.may_have(function) && self.lacks_now(function).await
+    }
+
+    /// The same without trust in what it said before.
+    pub async fn lacks_now(&self, function: &str) -> bool {
         let names = self.list(function).await;
         if let Err(reason) = &names {
             tracing::debug!(reason, "the gateway does not tell its functions");

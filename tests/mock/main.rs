@@ -1,6 +1,10 @@
 //! The product against fakes that can be made to fail.
 
 mod activation;
+mod admin;
+mod callbacks;
+mod command_line;
 mod page;
 mod progress;
+mod refusals;
 mod zeebe_client;

@@ -1,7 +1,10 @@
 //! `faas-call` on a real broker, called from another process: tries, back-off, out of memory, the BPMN error.
 
 use serde_json::{Value, json};
-use zeebe2faas_tests::crash::{Setup, Site, shipped, soon};
+use zeebe2faas_tests::{
+    crash::{Setup, Site, shipped},
+    soon,
+};
 
 const STACK: &str = "
 provider: {name: openfaas}

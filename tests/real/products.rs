@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 use std::{collections::HashSet, fs, path::Path};
-use zeebe2faas_tests::crash::{Setup, Site, shipped, soon};
+use zeebe2faas_tests::{
+    crash::{Setup, Site, shipped},
+    soon,
+};
 
 const STACK: &str = "
 provider: {name: openfaas}

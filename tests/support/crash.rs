@@ -1,20 +1,17 @@
-//! Everything around a bridge that is to be killed: a real broker, the function host with the real runner and a program
-//! that counts its runs, and between them and the bridge proxies that stop it at any step.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
+//! Everything around a bridge that is to be killed or disturbed: a real broker, the function host with the real runner
+//! and a program that counts its runs, and between them and the bridge proxies that stop it at any step.
 
 mod bridge;
 mod proxy;
+mod records;
 
 pub use bridge::Bridge;
 pub use proxy::{Held, Hold, Point, Proxy};
+pub use records::{Incident, Records};
 
+use crate::{PATIENCE, binaries, soon};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::{sync::OnceCell, task::JoinHandle};
 use zeebe2faas::zeebe::{Client, NewInstance, Retry, Settings};
@@ -24,8 +21,6 @@ use zeebe2faas_dev::{
     host::{Host, HostOptions, Stack},
 };
 
-/// Far beyond what any step takes; it only ends tests that fail.
-const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 const STACK: &str = "
@@ -100,7 +95,10 @@ pub struct Site {
     name: &'static str,
     configuration: String,
     folder: TempDir,
-    client: Client,
+    /// An operator's.
+    pub client: Client,
+    /// What Zeebe wrote down.
+    pub records: Records,
     /// The functions.
     pub host: Host,
     /// Between the bridge and the gateway.
@@ -114,18 +112,27 @@ pub struct Site {
 impl Site {
     /// Everything but the bridge, with a function that counts. `name` is the process's and the job type's.
     pub async fn new(name: &'static str) -> Self {
+        Self::on(broker().await, name).await
+    }
+
+    /// The same with a broker of its own.
+    pub async fn on(broker: &Broker, name: &'static str) -> Self {
         let setup = Setup {
             stack: STACK,
             programs: &[("count-a-run", PROGRAM)],
             configuration: "functions.count.run_once = true",
             processes: vec![(format!("{name}.bpmn"), PROCESS.replace("NAME", name))],
         };
-        Self::with(name, setup).await
+        Self::set_up(broker, name, setup).await
     }
 
     /// Everything but the bridge. `name` is the job type's.
     pub async fn with(name: &'static str, setup: Setup<'_>) -> Self {
-        let address = broker().await.grpc_address();
+        Self::set_up(broker().await, name, setup).await
+    }
+
+    async fn set_up(broker: &Broker, name: &'static str, setup: Setup<'_>) -> Self {
+        let address = broker.grpc_address();
         let folder = TempDir::new().expect("a folder");
         let secret = random_key_line("kill");
         fs::write(folder.path().join("runner.key"), &secret).expect("a file");
@@ -137,11 +144,17 @@ impl Site {
         let files = setup.processes.into_iter().map(|(file, text)| (file, text.into_bytes())).collect();
         client.deploy_resource(files, "", Retry::within(PATIENCE)).await.expect("the processes are deployed");
         let configuration = setup.configuration.to_owned();
-        Self { name, configuration, folder, client, host, gateway, callbacks, zeebe }
+        let records = Records::new(broker.log(), name);
+        Self { name, configuration, folder, client, records, host, gateway, callbacks, zeebe }
     }
 
     /// Starts the bridge.
     pub async fn bridge(&self) -> Bridge {
+        self.bridge_with(&[]).await
+    }
+
+    /// Starts the bridge with other settings, named as in the environment.
+    pub async fn bridge_with(&self, settings: &[(&str, &str)]) -> Bridge {
         let Self { name, configuration, folder, gateway, callbacks, zeebe, .. } = self;
         let (zeebe, gateway, url) = (zeebe.url(), gateway.url(), callbacks.url());
         fs::create_dir_all(folder.path().join("templates")).expect("a folder");
@@ -162,7 +175,7 @@ poll_interval = "200ms"
 "#
         );
         fs::write(&path, text).expect("a file");
-        Bridge::start(&path, callbacks).await
+        Bridge::start(&path, settings, callbacks).await
     }
 
     /// Where functions and tests meet.
@@ -172,17 +185,44 @@ poll_interval = "200ms"
 
     /// Starts an instance of the counting process; the task ends with its variables.
     pub fn instance(&self, call: &str) -> JoinHandle<Value> {
-        self.start(self.name, json!({ "folder": self.folder.path(), "name": call }))
+        self.run(self.new_instance(self.variables(call)))
     }
 
     /// Starts an instance of a process; the task ends with its variables.
     pub fn start(&self, process: &str, variables: Value) -> JoinHandle<Value> {
+        self.run(NewInstance { bpmn_process_id: process.to_owned(), variables, ..NewInstance::default() })
+    }
+
+    fn run(&self, instance: NewInstance) -> JoinHandle<Value> {
         let client = self.client.clone();
-        let instance = NewInstance { bpmn_process_id: process.to_owned(), variables, ..NewInstance::default() };
         tokio::spawn(async move {
-            let ended = client.create_process_instance_with_result(&instance, &[], PATIENCE, Retry::Never).await;
+            let retry = Retry::within(PATIENCE);
+            let ended = client.create_process_instance_with_result(&instance, &[], PATIENCE, retry).await;
             serde_json::from_str(&ended.expect("the instance ends").variables).expect("variables")
         })
+    }
+
+    /// Starts an instance with these variables and gives its key; its end stands in the records.
+    pub async fn begin(&self, variables: Value) -> i64 {
+        let instance = self.new_instance(variables);
+        let created = self.client.create_process_instance(&instance, Retry::within(PATIENCE)).await;
+        created.expect("the instance is created")
+    }
+
+    /// What the process needs for this call.
+    pub fn variables(&self, call: &str) -> Value {
+        json!({ "folder": self.folder.path(), "name": call })
+    }
+
+    fn new_instance(&self, variables: Value) -> NewInstance {
+        NewInstance { bpmn_process_id: self.name.to_owned(), variables, ..NewInstance::default() }
+    }
+
+    /// Gives the task another retry and resolves its incident, as an operator does who has mended the cause.
+    pub async fn resolve(&self, incident: &Incident) {
+        let retry = Retry::within(PATIENCE);
+        self.client.update_job_retries(incident.job_key, 1, retry).await.expect("the job is there");
+        self.client.resolve_incident(incident.key, retry).await.expect("the incident is there");
     }
 
     /// Whether the instance has ended as it should, its function having run.
@@ -224,21 +264,11 @@ poll_interval = "200ms"
     }
 }
 
-/// What comes in time; a test that waits in vain ends.
-pub async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event).await.expect("it happens in time")
-}
-
-/// Where cargo put the binaries: beside the folder of the tests.
-pub(crate) fn binaries() -> PathBuf {
-    let test = std::env::current_exe().expect("the test's own path");
-    test.ancestors().nth(2).expect("target/PROFILE/deps/TEST").to_owned()
-}
-
 /// One for all tests of a run; it ends with the process.
 async fn broker() -> &'static Broker {
     static BROKER: OnceCell<Broker> = OnceCell::const_new();
-    BROKER.get_or_init(async || Broker::start(BrokerOptions::default()).await.expect("a broker")).await
+    let options = BrokerOptions { log_records: true, ..BrokerOptions::default() };
+    BROKER.get_or_init(async || Broker::start(options).await.expect("a broker")).await
 }
 
 async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>) -> Host {

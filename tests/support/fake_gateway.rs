@@ -95,7 +95,6 @@ impl FakeGateway {
         self.service.change(|state| state.streams.clear());
     }
 
-    #[expect(clippy::expect_used, reason = "a test ends where its fake cannot start")]
     fn serve(service: Service, address: SocketAddr) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let gateway = GatewayServer::new(service.clone());

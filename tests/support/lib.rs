@@ -1,5 +1,24 @@
 //! What the tests share.
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
 pub mod crash;
 pub mod fake_gateway;
+pub mod fake_openfaas;
 pub mod live;
+pub mod product;
+
+use std::{path::PathBuf, time::Duration};
+
+/// Far beyond what any step takes; it only ends tests that fail.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What comes in time; a test that waits in vain ends.
+pub async fn soon<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, event).await.expect("it happens in time")
+}
+
+/// Where cargo put the binaries: beside the folder of the tests.
+pub fn binaries() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    test.ancestors().nth(2).expect("target/PROFILE/deps/TEST").to_owned()
+}

@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
 use crate::{
-    crash::binaries,
+    binaries,
     fake_gateway::{FakeGateway, job},
 };
 use axum::{

@@ -4,21 +4,26 @@ use std::time::Duration;
 
 const HOW: &str = "write for example `90s`, `30m`, `4h`, `1h30m` or `PT4H`";
 
-/// Reads `90s`, `30m`, `4h`, `1h30m`, `2d`, `500ms`, or ISO 8601 with days and time (`PT4H`, `P1DT12H`, `P2W`).
-///
-/// Whole numbers only, each unit once, largest first; months and years have no fixed length and are refused, and so is
-/// zero, since no call can end at once. The error says what to write.
+/// Reads what [`parse_pause`] reads but zero, since no call can end at once. The error says what to write.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    match parse_pause(text)? {
+        Duration::ZERO => Err(format!("a duration of zero leaves no time; {HOW}")),
+        duration => Ok(duration),
+    }
+}
+
+/// Reads `90s`, `30m`, `4h`, `1h30m`, `2d`, `500ms`, or ISO 8601 with days and time (`PT4H`, `P1DT12H`, `P2W`); `0s`
+/// is none.
+///
+/// Whole numbers only, each unit once, largest first; months and years have no fixed length and are refused. The error
+/// says what to write.
+pub fn parse_pause(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let parsed = match text.strip_prefix('P') {
         Some(rest) => iso(rest),
         None => units(text, &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)]),
     };
-    match parsed {
-        Some(0) => Err(format!("a duration of zero leaves no time; {HOW}")),
-        Some(millis) => Ok(Duration::from_millis(millis)),
-        None => Err(format!("`{text}` is not a duration; {HOW}")),
-    }
+    parsed.map(Duration::from_millis).ok_or_else(|| format!("`{text}` is not a duration; {HOW}"))
 }
 
 fn iso(rest: &str) -> Option<u64> {

@@ -26,7 +26,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use duration::parse_duration;
+pub use duration::{parse_duration, parse_pause};
 pub use error::TemplateError;
 pub use file::is_function_name;
 pub use load::Templates;

@@ -53,7 +53,7 @@ async fn killed_before_it_hears_that_the_call_is_queued_it_submits_again_beside_
     bridge.restart(&site.callbacks).await;
     let calls = bridge.calls(|calls| calls.iter().any(|call| call["state"] == "submitted")).await;
     let id = calls[0]["callId"].as_str().unwrap();
-    zeebe2faas_tests::crash::soon(site.host.delivered(id, 2)).await;
+    zeebe2faas_tests::soon(site.host.delivered(id, 2)).await;
     site.release_functions();
 
     assert!(site.succeeded(instance).await);

@@ -1,6 +1,7 @@
 //! The bridge's own binary, to be killed and started again.
 
-use super::{Proxy, soon};
+use super::Proxy;
+use crate::{binaries, soon};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -21,16 +22,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A bridge that runs or was killed.
 pub struct Bridge {
     configuration: PathBuf,
+    settings: Vec<(String, String)>,
     child: Option<Child>,
     admin: String,
     log: Arc<Mutex<String>>,
 }
 
 impl Bridge {
-    /// Starts the binary and aims the proxy of callbacks at it.
-    pub async fn start(configuration: &Path, callbacks: &Proxy) -> Self {
-        let log = Arc::default();
-        let mut bridge = Self { configuration: configuration.to_owned(), child: None, admin: String::new(), log };
+    /// Starts the binary with `settings` in its environment, and aims the proxy of callbacks at it.
+    pub async fn start(configuration: &Path, settings: &[(&str, &str)], callbacks: &Proxy) -> Self {
+        let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let (configuration, log) = (configuration.to_owned(), Arc::default());
+        let mut bridge = Self { configuration, settings, child: None, admin: String::new(), log };
         bridge.restart(callbacks).await;
         bridge
     }
@@ -38,8 +41,9 @@ impl Bridge {
     /// Starts it again, with the same configuration and ledger. Its ports are new.
     pub async fn restart(&mut self, callbacks: &Proxy) {
         assert!(self.child.is_none(), "it runs already");
-        let mut command = Command::new(super::binaries().join("zeebe2faas"));
+        let mut command = Command::new(binaries().join("zeebe2faas"));
         command.args(["--log-json", "--config"]).arg(&self.configuration).arg("run");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.env("RUST_LOG", "zeebe2faas=debug").stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("`cargo build --workspace --bins` has made the bridge");
         let (send, started) = oneshot::channel();
@@ -70,10 +74,15 @@ impl Bridge {
 
     /// Waits until `/readyz` says that it is stopping.
     pub async fn is_stopping(&self) {
+        self.readiness_says("stopping").await;
+    }
+
+    /// Waits until `/readyz` says this.
+    pub async fn readiness_says(&self, part: &str) {
         soon(async {
             loop {
                 let answer = reqwest::get(format!("{}/readyz", self.admin)).await.expect("it answers");
-                if answer.text().await.expect("a text").contains("stopping") {
+                if answer.text().await.expect("a text").contains(part) {
                     return;
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -86,7 +95,7 @@ impl Bridge {
     pub async fn calls(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         soon(async {
             loop {
-                let answer = reqwest::get(format!("{}/api/calls", self.admin)).await.expect("it answers");
+                let answer = reqwest::get(format!("{}/api/calls?limit=1000", self.admin)).await.expect("it answers");
                 let calls: Vec<Value> = answer.json().await.expect("a list");
                 if wanted(&calls) {
                     return calls;
@@ -96,13 +105,24 @@ impl Bridge {
         })
         .await
     }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Everything known of a call.
+    pub async fn call(&self, id: &str) -> Value {
+        let answer = reqwest::get(format!("{}/api/calls/{id}", self.admin)).await.expect("it answers");
+        answer.json().await.expect("a call")
+    }
 }
 
 /// A test that failed shows what the bridge said.
 impl Drop for Bridge {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.log.lock().unwrap_or_else(PoisonError::into_inner));
+            eprintln!("{}", self.log());
         }
     }
 }

@@ -125,6 +125,16 @@ impl Proxy {
     pub fn seen(&self, path_part: &str) -> usize {
         lock(&self.shared.seen).iter().filter(|path| path.contains(path_part)).count()
     }
+
+    /// Waits until so many requests came whose path contains this text.
+    pub async fn has_seen(&self, path_part: &str, times: usize) {
+        crate::soon(async {
+            while self.seen(path_part) < times {
+                tokio::time::sleep(super::LOOK_EVERY).await;
+            }
+        })
+        .await;
+    }
 }
 
 impl Drop for Proxy {
@@ -137,7 +147,7 @@ impl Hold {
     /// Waits until something is stopped, and tells what.
     pub async fn reached(&self) -> Held {
         let mut held = self.stop.held.subscribe();
-        let first = super::soon(held.wait_for(|held| !held.is_empty())).await.expect("the sender is here");
+        let first = crate::soon(held.wait_for(|held| !held.is_empty())).await.expect("the sender is here");
         first[0].clone()
     }
 
