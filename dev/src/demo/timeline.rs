@@ -17,7 +17,7 @@ const AXIS: f64 = 44.0;
 /// A bar is at least that wide.
 const SHORTEST: f64 = 2.0;
 /// Marks on the axis, at most.
-const MARKS: f64 = 8.0;
+const MARKS: f64 = 10.0;
 /// Functions that have a colour of their own; the next ones begin again.
 const COLOURS: usize = 4;
 
