@@ -99,7 +99,8 @@ pub fn text(figures: &[Figure], facts: &[(&str, String)], args: &BenchArgs) -> S
         "\
 # Performance
 
-What the bridge itself needs, and what it and the broker add to real work. Written by `make bench`, not by hand: each number below is from the run of the date below.
+What the bridge itself needs, and what it and the broker add to real work. Written by `make bench`, not by hand: each
+number below is from the run of the date below.
 
 {verdict} A bound counts as met only when every run kept it.
 
