@@ -11,7 +11,7 @@ use crate::{
     demo::{self, Product, chain, stage},
     host::Host,
 };
-use std::path::Path;
+use std::{path::Path, time::Instant};
 use tempfile::TempDir;
 use zeebe2faas::{
     bridge::outcome::Status,
@@ -38,8 +38,9 @@ struct Chain {
     output: TempDir,
 }
 
-/// CPU seconds.
-struct Cpu {
+/// CPU seconds, and the wall-clock time that they were spent in.
+struct Spent {
+    elapsed: f64,
     functions: f64,
     bridge: f64,
     broker: f64,
@@ -54,15 +55,17 @@ pub async fn measure() -> Result<Vec<Figure>, BenchError> {
     let mut functions = Figure::new("… CPU of the functions", Unit::Seconds);
     let mut bridge = Figure::new("… CPU of the bridge", Unit::Seconds);
     let mut broker = Figure::new("… CPU of the broker", Unit::Seconds);
+    let mut elapsed = Figure::new("… from start to end", Unit::Seconds);
     for _ in 0..RUNS {
-        let cpu = chain.run(&large).await?;
-        overhead.add((cpu.bridge + cpu.broker) / (cpu.functions + cpu.bridge + cpu.broker));
-        functions.add(cpu.functions);
-        bridge.add(cpu.bridge);
-        broker.add(cpu.broker);
+        let spent = chain.run(&large).await?;
+        overhead.add((spent.bridge + spent.broker) / (spent.functions + spent.bridge + spent.broker));
+        functions.add(spent.functions);
+        bridge.add(spent.bridge);
+        broker.add(spent.broker);
+        elapsed.add(spent.elapsed);
     }
     chain.stop().await?;
-    Ok(vec![overhead, functions, bridge, broker])
+    Ok(vec![overhead, functions, bridge, broker, elapsed])
 }
 
 impl Chain {
@@ -83,10 +86,12 @@ impl Chain {
     }
 
     /// From the instance's start to its end.
-    async fn run(&self, products: &[Product]) -> Result<Cpu, BenchError> {
+    async fn run(&self, products: &[Product]) -> Result<Spent, BenchError> {
         let output = tempfile::tempdir_in(self.output.path()).map_err(io_error(self.output.path()))?;
         let (bridge, broker) = self.spent()?;
+        let begun = Instant::now();
         let ended = chain::run(&self.zeebe, products, output.path()).await?;
+        let elapsed = begun.elapsed().as_secs_f64();
         let (bridge_after, broker_after) = self.spent()?;
         let mut functions = 0.0;
         for couple in &ended.couples {
@@ -99,7 +104,7 @@ impl Chain {
                 functions += step.cpu_seconds.ok_or_else(|| no_figure(place, "cpuSeconds of each step"))?;
             }
         }
-        Ok(Cpu { functions, bridge: bridge_after - bridge, broker: broker_after - broker })
+        Ok(Spent { elapsed, functions, bridge: bridge_after - bridge, broker: broker_after - broker })
     }
 
     /// CPU seconds of bridge and broker so far.

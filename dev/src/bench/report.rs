@@ -133,6 +133,8 @@ function takes CPU from what is measured; the function is not declared `run_once
   It is the CPU time of bridge and broker over theirs and the functions' together; the functions' is what the runners
   report of their programs. The function host, which stands for OpenFaaS, and the runners themselves count on neither
   side. Broker and bridge are new processes, the JVM warmed by one run with couples of {small}²; {overhead_runs} runs.
+  The broker needs about 1 % of a core when it does nothing: on a machine that is busy with other work a run lasts
+  longer, and the overhead grows with it.
 ",
         couples = overhead::COUPLES,
         side = overhead::SIDE,
