@@ -1,6 +1,6 @@
 //! The listener that functions' answers arrive at: `POST /callback/{token}`.
 
-use super::{Bridge, outcome::Callback, token::Claims};
+use super::{Bridge, classify::Callback, token::Claims};
 use crate::clock::now_ms;
 use axum::{
     Router,
@@ -10,7 +10,6 @@ use axum::{
     routing::{get, post},
 };
 use http_body_util::BodyExt;
-use zeebe2faas_contract::SIGNATURE_HEADER;
 
 /// How much of an over-long body is read and thrown away, so that its sender sees an answer.
 const DISCARD_LIMIT_BYTES: usize = 64 << 20;
@@ -47,21 +46,14 @@ async fn receive(
             return provisional(&bridge, claims).await;
         }
     };
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let callback = Callback {
-        status: header("x-function-status").and_then(|status| status.parse().ok()),
-        signature: header(SIGNATURE_HEADER),
-        duration_seconds: header("x-duration-seconds").and_then(|seconds| seconds.parse().ok()),
-        body: &body,
-        truncated,
-    };
+    let callback = Callback::new(&headers, &body, truncated);
     answer(bridge.receive(claims.into_pending(), &callback).await)
 }
 
 /// A genuine callback without a readable body tells only that the function has answered.
 async fn provisional(bridge: &Bridge, claims: Claims) -> (StatusCode, &'static str) {
-    let callback = Callback { status: None, signature: None, duration_seconds: None, body: b"", truncated: true };
-    answer(bridge.receive(claims.into_pending(), &callback).await)
+    let unreadable = Callback { truncated: true, ..Callback::default() };
+    answer(bridge.receive(claims.into_pending(), &unreadable).await)
 }
 
 fn answer(taken: Result<(), super::NotTaken>) -> (StatusCode, &'static str) {

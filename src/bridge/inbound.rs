@@ -3,10 +3,11 @@
 use super::{
     Bridge, NotTaken, Parts,
     ask::Insistence,
+    classify::{Callback, Rule, Verdict, classify},
     deadline,
     deliver::Slot,
     log_failure,
-    outcome::{self, Callback, Outcome, Status, Verdict},
+    outcome::{Outcome, Status},
 };
 use crate::{
     clock::{millis, now_ms},
@@ -28,14 +29,9 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 impl Bridge {
     /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
     pub async fn receive(&self, call: Pending, callback: &Callback<'_>) -> Result<(), NotTaken> {
-        let verdict = match (&self.0.settings.keys.runner, call.run_once) {
-            (Some(secret), true) => {
-                outcome::of_runner(&call.id, &call.function, callback, &secret.for_function(&call.function))
-            }
-            (None, true) => Verdict::Provisional("keys.runner_file is not set, so no report can be checked"),
-            (_, false) => outcome::of_function(&call.id, &call.function, callback),
-        };
-        match verdict {
+        let ring = self.0.settings.keys.runner.as_ref().map(|secret| secret.for_function(&call.function));
+        let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
+        match classify(&call.id, &call.function, rule, callback) {
             Verdict::Final(outcome) => {
                 self.0.metrics.callback("final");
                 self.conclude(call, &outcome).await

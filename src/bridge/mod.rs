@@ -6,6 +6,7 @@
 pub mod activate;
 pub mod ask;
 pub mod callback;
+pub mod classify;
 pub mod deadline;
 pub mod deliver;
 pub mod in_flight;
