@@ -14,7 +14,7 @@ use crate::{
     ledger::{Closing, LedgerError, Pending},
     zeebe::Retry,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How long a callback waits for Zeebe when the ledger cannot take it.
 const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +22,8 @@ const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// Pause after a failure of the ledger.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+/// Outcomes that wait in memory for the ledger to take them, Zeebe having them.
+pub(super) const MAX_UNWRITTEN: usize = 1024;
 /// Rows forgotten at once, and how often.
 const FORGET_BATCH: usize = 1000;
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
@@ -94,7 +96,9 @@ impl Bridge {
             Ok(Closing::NoRow) => self.deliver_now(&call, &json).await,
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "the ledger cannot take the outcome; delivering it first");
-                self.deliver_now(&call, &json).await
+                self.deliver_now(&call, &json).await?;
+                self.write_down_later(call, json);
+                Ok(())
             }
         }
     }
@@ -107,6 +111,27 @@ impl Bridge {
         })?;
         self.0.in_flight.release(&call.id);
         Ok(())
+    }
+
+    /// What Zeebe has goes into the ledger when it takes it again, so that no deadline speaks of it once more. One that
+    /// finds no room, or a stop, is told by the runner or the deadline; Zeebe knows its message id already.
+    fn write_down_later(&self, call: Pending, json: String) {
+        let Ok(room) = Arc::clone(&self.0.unwritten).try_acquire_owned() else { return };
+        let bridge = self.clone();
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            let _room = room;
+            loop {
+                tokio::time::sleep(LEDGER_PAUSE).await;
+                match bridge.0.ledger.end(call.id.clone(), json.clone(), now_ms()).await {
+                    Ok(Closing::First) => break,
+                    Ok(Closing::Late | Closing::NoRow) | Err(LedgerError::Stopped) => return,
+                    Err(error) => tracing::debug!(call = %call.id, %error, "the ledger still takes nothing"),
+                }
+            }
+            let (now_ms, ttl_ms) = (now_ms(), millis(bridge.0.settings.calls.message_ttl));
+            log_failure(bridge.0.ledger.delivered(call.id.clone(), now_ms, now_ms + ttl_ms).await);
+            tracing::info!(call = %call.id, "the ledger took an outcome that had been delivered without it");
+        }));
     }
 
     fn deliver(&self, slot: Slot, call: Pending, json: String) {

@@ -34,6 +34,7 @@ use render::Templates;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use zeebe2faas_contract::CallId;
 
 /// Neither the ledger nor Zeebe can take an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,7 @@ struct Parts {
     deadlines: Deadlines,
     in_flight: InFlight,
     callback_room: Semaphore,
+    unwritten: Arc<Semaphore>,
     metrics: Metrics,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -84,6 +86,7 @@ impl Bridge {
             deadlines: Deadlines::new(calls.grace),
             in_flight: InFlight::default(),
             callback_room: Semaphore::new(settings.callback.max_concurrent),
+            unwritten: Arc::new(Semaphore::new(inbound::MAX_UNWRITTEN)),
             tasks: TaskTracker::new(),
             settings,
             templates,
@@ -113,6 +116,11 @@ impl Bridge {
     /// How many calls are in flight.
     pub fn calls_in_flight(&self) -> usize {
         self.0.in_flight.len()
+    }
+
+    /// Some of the calls in flight.
+    pub fn some_in_flight(&self, limit: usize) -> Vec<CallId> {
+        self.0.in_flight.some(limit)
     }
 
     /// Waits until the steps under way have ended. New ones must not begin any more.

@@ -57,7 +57,7 @@ const NETWORK_FILE_SYSTEMS: [(u64, &str); 5] =
 /// Makes the folder, refuses network file systems and takes the lock file that stands beside the ledger.
 pub(super) fn claim(path: &Path) -> Result<File, LedgerError> {
     let place = |reason: String| LedgerError::Place { path: path.to_owned(), reason };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     std::fs::create_dir_all(folder).map_err(|error| place(format!("its folder cannot be made: {error}")))?;
     let status = rustix::fs::statfs(folder).map_err(|error| place(format!("its folder cannot be read: {error}")))?;
     let kind = status.f_type as u64 & 0xffff_ffff;
@@ -80,32 +80,71 @@ pub(super) fn claim(path: &Path) -> Result<File, LedgerError> {
     }
 }
 
-/// Opens the claimed file, making the tables where it is new.
+/// Opens the claimed file, or makes it. One that is not ours, damaged or newer is refused and left as it is.
 pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
-    let place = |reason: String| LedgerError::Place { path: path.to_owned(), reason };
+    if path.exists() {
+        examine(path)?;
+    } else {
+        create(path)?;
+    }
     let connection = Connection::open(path)?;
-    let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
-    let check =
-        || place("it is not a ledger of zeebe2faas, or damaged; move it away or restore it, then start again".into());
-    let (application, version) =
-        (read("application_id").map_err(|_| check())?, read("user_version").map_err(|_| check())?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(|_| check())?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    if application == 0 && tables == 0 {
-        connection.execute_batch(&format!(
-            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {TABLES} COMMIT;"
-        ))?;
-        return Ok(connection);
+    Ok(connection)
+}
+
+/// Whether the file is a ledger that this program can use. Only reads: not even a log of changes is moved into it.
+pub(super) fn examine(path: &Path) -> Result<(), LedgerError> {
+    let place = |reason: String| LedgerError::Place { path: path.to_owned(), reason };
+    let check =
+        || place("it is not a ledger of zeebe2faas, or damaged; move it away or restore it, then start again".into());
+    let size = std::fs::metadata(path).map_err(|error| place(format!("it cannot be read: {error}")))?.len();
+    // SQLite would take an empty file for a new database. Ours are never empty.
+    if size == 0 {
+        return Err(place("it is empty, so whatever it held is gone; restore it, or remove it to begin anew".into()));
     }
-    match version {
-        _ if application != APPLICATION_ID => Err(check()),
-        VERSION => Ok(connection),
-        other => {
-            Err(place(format!("it has version {other}, this program knows {VERSION}; use the program that wrote it")))
+    let connection = open_read_only(path)?;
+    let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map_err(|_| check());
+    let (application, version) = (read("application_id")?, read("user_version")?);
+    if application != APPLICATION_ID {
+        return Err(check());
+    }
+    if version != VERSION {
+        return Err(place(format!(
+            "it has version {version}, this program knows {VERSION}; use the program that wrote it"
+        )));
+    }
+    // Stops at the first fault.
+    let word: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|_| check())?;
+    if word == "ok" { Ok(()) } else { Err(place(format!("it is damaged ({word}); restore it, or move it away"))) }
+}
+
+/// Makes the file under another name first, so that it is whole from the moment it is there.
+fn create(path: &Path) -> Result<(), LedgerError> {
+    let place = |reason: String| LedgerError::Place { path: path.to_owned(), reason };
+    let beside = |ending: &str| PathBuf::from(format!("{}{ending}", path.display()));
+    if beside("-wal").exists() {
+        return Err(place("it is gone, but its log (-wal) is there; restore it, or move the log away too".into()));
+    }
+    let (new, failed) = (beside(".new"), |error: std::io::Error| place(format!("it cannot be made: {error}")));
+    // What a crash left of an earlier attempt; nobody else writes here, since we hold the lock.
+    for leftover in [new.clone(), beside(".new-journal")] {
+        match std::fs::remove_file(leftover) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
         }
     }
+    let connection = Connection::open(&new)?;
+    connection.execute_batch(&format!(
+        "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {TABLES} COMMIT;"
+    ))?;
+    connection.close().map_err(|(_, error)| error)?;
+    std::fs::rename(&new, path).map_err(failed)?;
+    File::open(folder(path)).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Opens the file for reading beside the process that holds it.
@@ -116,3 +155,6 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
     }
     Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
+
+#[cfg(test)]
+mod tests;
