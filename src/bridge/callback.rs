@@ -1,6 +1,6 @@
 //! The listener that functions' answers arrive at: `POST /callback/{token}`.
 
-use super::{Bridge, classify::Callback, token::Claims};
+use super::{Bridge, classify::Callback, probe, token::Claims};
 use crate::clock::now_ms;
 use axum::{
     Router,
@@ -16,7 +16,9 @@ const DISCARD_LIMIT_BYTES: usize = 64 << 20;
 
 /// The callback listener's routes. A request that is not genuine learns nothing but 401.
 pub fn router(bridge: Bridge) -> Router {
-    Router::new().route("/callback/{token}", post(receive)).route("/healthz", get(async || "ok\n")).with_state(bridge)
+    let probes = probe::router(bridge.settings().keys.token.clone());
+    let routes = Router::new().route("/callback/{token}", post(receive)).route("/healthz", get(async || "ok\n"));
+    routes.with_state(bridge).merge(probes)
 }
 
 async fn receive(

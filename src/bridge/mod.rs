@@ -14,6 +14,7 @@ mod inbound;
 mod outbound;
 pub mod outcome;
 pub mod prepare;
+pub mod probe;
 pub mod render;
 pub mod submit;
 pub mod task;

@@ -54,14 +54,19 @@ CREATE INDEX calls_accepted ON calls (accepted_ms);
 const NETWORK_FILE_SYSTEMS: [(u64, &str); 5] =
     [(0x6969, "NFS"), (0xff53_4d42, "CIFS"), (0xfe53_4d42, "SMB2"), (0x0bd0_0bd0, "Lustre"), (0x00c3_6400, "Ceph")];
 
+/// The network file system that a folder lies on, if it does.
+pub(super) fn network_file_system(folder: &Path) -> std::io::Result<Option<&'static str>> {
+    let kind = rustix::fs::statfs(folder)?.f_type as u64 & 0xffff_ffff;
+    Ok(NETWORK_FILE_SYSTEMS.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name))
+}
+
 /// Makes the folder, refuses network file systems and takes the lock file that stands beside the ledger.
 pub(super) fn claim(path: &Path) -> Result<File, LedgerError> {
     let place = |reason: String| LedgerError::Place { path: path.to_owned(), reason };
     let folder = folder(path);
     std::fs::create_dir_all(folder).map_err(|error| place(format!("its folder cannot be made: {error}")))?;
-    let status = rustix::fs::statfs(folder).map_err(|error| place(format!("its folder cannot be read: {error}")))?;
-    let kind = status.f_type as u64 & 0xffff_ffff;
-    if let Some((_, name)) = NETWORK_FILE_SYSTEMS.iter().find(|(magic, _)| *magic == kind) {
+    let unreadable = |error| place(format!("its folder cannot be read: {error}"));
+    if let Some(name) = network_file_system(folder).map_err(unreadable)? {
         return Err(place(format!("it lies on {name}, where a commit is not safe; use a local volume (ledger.path)")));
     }
     let lock_path = PathBuf::from(format!("{}.lock", path.display()));

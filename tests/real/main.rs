@@ -4,4 +4,5 @@
 mod broker;
 mod chain;
 mod descriptor;
+mod doctor;
 mod kill;

@@ -189,13 +189,13 @@ pub async fn soon<T>(event: impl Future<Output = T>) -> T {
 }
 
 /// Where cargo put the binaries: beside the folder of the tests.
-fn binaries() -> PathBuf {
+pub(crate) fn binaries() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     test.ancestors().nth(2).expect("target/PROFILE/deps/TEST").to_owned()
 }
 
 /// One for all tests of a run; it ends with the process.
-async fn broker() -> &'static Broker {
+pub async fn broker() -> &'static Broker {
     static BROKER: OnceCell<Broker> = OnceCell::const_new();
     BROKER.get_or_init(async || Broker::start(BrokerOptions::default()).await.expect("a broker")).await
 }

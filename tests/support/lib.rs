@@ -1,4 +1,5 @@
 //! What the tests share.
 
 pub mod crash;
+pub mod doctor;
 pub mod fake_gateway;
