@@ -27,6 +27,9 @@ const WORKER_NAME: &str = "zeebe2faas";
 /// How long a poll waits in Zeebe for a job where nothing is streamed.
 const LONG_POLL: Duration = Duration::from_secs(10);
 
+/// How many calls in flight are named when the bridge stops.
+const SHOWN_IN_FLIGHT: usize = 20;
+
 /// Why the bridge could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -222,8 +225,10 @@ async fn drain(bridge: &Bridge, timeout: Duration) {
     if tokio::time::timeout(timeout, bridge.drained()).await.is_err() {
         tracing::warn!(?timeout, "steps were still under way; the next start takes them up");
     }
+    let some: Vec<_> = bridge.some_in_flight(SHOWN_IN_FLIGHT).iter().map(ToString::to_string).collect();
     tracing::info!(
         in_flight = bridge.calls_in_flight(),
+        calls = some.join(" "),
         "stopped; calls in flight go on and are taken up at the next start"
     );
 }

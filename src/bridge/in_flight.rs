@@ -130,6 +130,14 @@ impl InFlight {
         self.lock().len()
     }
 
+    /// Some of the calls in flight, in the order of their ids.
+    pub fn some(&self, limit: usize) -> Vec<CallId> {
+        let mut ids: Vec<CallId> = self.lock().keys().cloned().collect();
+        ids.sort();
+        ids.truncate(limit);
+        ids
+    }
+
     /// Whether no call is in flight.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -3,18 +3,19 @@
 use super::{
     Bridge, NotTaken, Parts,
     ask::Insistence,
+    classify::{Callback, Rule, Verdict, classify},
     deadline,
     deliver::Slot,
     events::Change,
     log_failure,
-    outcome::{self, Callback, Outcome, Status, Verdict},
+    outcome::{Outcome, Status},
 };
 use crate::{
     clock::{millis, now_ms},
     ledger::{Closing, LedgerError, Pending},
     zeebe::Retry,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How long a callback waits for Zeebe when the ledger cannot take it.
 const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +23,8 @@ const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// Pause after a failure of the ledger.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+/// Outcomes that wait in memory for the ledger to take them, Zeebe having them.
+pub(super) const MAX_UNWRITTEN: usize = 1024;
 /// Rows forgotten at once, and how often.
 const FORGET_BATCH: usize = 1000;
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
@@ -29,14 +32,9 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 impl Bridge {
     /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
     pub async fn receive(&self, call: Pending, callback: &Callback<'_>) -> Result<(), NotTaken> {
-        let verdict = match (&self.0.settings.keys.runner, call.run_once) {
-            (Some(secret), true) => {
-                outcome::of_runner(&call.id, &call.function, callback, &secret.for_function(&call.function))
-            }
-            (None, true) => Verdict::Provisional("keys.runner_file is not set, so no report can be checked"),
-            (_, false) => outcome::of_function(&call.id, &call.function, callback),
-        };
-        match verdict {
+        let ring = self.0.settings.keys.runner.as_ref().map(|secret| secret.for_function(&call.function));
+        let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
+        match classify(&call.id, &call.function, rule, callback) {
             Verdict::Final(outcome) => {
                 self.0.metrics.callback("final");
                 self.conclude(call, &outcome).await
@@ -102,7 +100,9 @@ impl Bridge {
             Ok(Closing::NoRow) => self.deliver_now(&call, &json).await,
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "the ledger cannot take the outcome; delivering it first");
-                self.deliver_now(&call, &json).await
+                self.deliver_now(&call, &json).await?;
+                self.write_down_later(call, json);
+                Ok(())
             }
         }
     }
@@ -115,6 +115,27 @@ impl Bridge {
         })?;
         self.0.in_flight.release(&call.id);
         Ok(())
+    }
+
+    /// What Zeebe has goes into the ledger when it takes it again, so that no deadline speaks of it once more. One that
+    /// finds no room, or a stop, is told by the runner or the deadline; Zeebe knows its message id already.
+    fn write_down_later(&self, call: Pending, json: String) {
+        let Ok(room) = Arc::clone(&self.0.unwritten).try_acquire_owned() else { return };
+        let bridge = self.clone();
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            let _room = room;
+            loop {
+                tokio::time::sleep(LEDGER_PAUSE).await;
+                match bridge.0.ledger.end(call.id.clone(), json.clone(), now_ms()).await {
+                    Ok(Closing::First) => break,
+                    Ok(Closing::Late | Closing::NoRow) | Err(LedgerError::Stopped) => return,
+                    Err(error) => tracing::debug!(call = %call.id, %error, "the ledger still takes nothing"),
+                }
+            }
+            let (now_ms, ttl_ms) = (now_ms(), millis(bridge.0.settings.calls.message_ttl));
+            log_failure(bridge.0.ledger.delivered(call.id.clone(), now_ms, now_ms + ttl_ms).await);
+            tracing::info!(call = %call.id, "the ledger took an outcome that had been delivered without it");
+        }));
     }
 
     fn deliver(&self, slot: Slot, call: Pending, json: String) {

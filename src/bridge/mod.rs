@@ -8,6 +8,7 @@ pub mod activate;
 pub mod ask;
 mod body;
 pub mod callback;
+pub mod classify;
 pub mod deadline;
 pub mod deliver;
 pub mod events;
@@ -16,6 +17,7 @@ mod inbound;
 mod outbound;
 pub mod outcome;
 pub mod prepare;
+pub mod probe;
 pub mod progress;
 pub mod render;
 pub mod running;
@@ -69,6 +71,7 @@ struct Parts {
     callback_room: Semaphore,
     progress_room: Semaphore,
     events: Events,
+    unwritten: Arc<Semaphore>,
     metrics: Metrics,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -100,6 +103,7 @@ impl Bridge {
             callback_room: Semaphore::new(settings.callback.max_concurrent),
             progress_room: Semaphore::new(progress::MAX_AT_ONCE),
             events: Events::default(),
+            unwritten: Arc::new(Semaphore::new(inbound::MAX_UNWRITTEN)),
             tasks: TaskTracker::new(),
             settings,
             templates,
@@ -158,6 +162,11 @@ impl Bridge {
     /// How many calls are in flight.
     pub fn calls_in_flight(&self) -> usize {
         self.0.in_flight.len()
+    }
+
+    /// Some of the calls in flight.
+    pub fn some_in_flight(&self, limit: usize) -> Vec<CallId> {
+        self.0.in_flight.some(limit)
     }
 
     /// Waits until the steps under way have ended. New ones must not begin any more.

@@ -54,6 +54,16 @@ impl Ledger {
         Ok(Self { writer: Writer::start(connection, lock) })
     }
 
+    /// Whether the file is a ledger that [`Ledger::open`] would take, another process's hold on it aside. Only reads.
+    pub fn examine(path: &Path) -> Result<(), LedgerError> {
+        schema::examine(path)
+    }
+
+    /// The network file system that the folder lies on, if it does.
+    pub fn network_file_system(folder: &Path) -> std::io::Result<Option<&'static str>> {
+        schema::network_file_system(folder)
+    }
+
     /// How many changes each commit carried so far: (commits, changes).
     pub fn commits(&self) -> (u64, u64) {
         self.writer.commits()

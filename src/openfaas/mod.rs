@@ -4,6 +4,7 @@ mod runner;
 mod system;
 
 pub use runner::AskError;
+pub use system::Info;
 
 use crate::config::{Credentials, OpenFaas};
 use reqwest::{Client, StatusCode, redirect};

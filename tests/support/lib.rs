@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
 pub mod crash;
+pub mod doctor;
 pub mod fake_gateway;
 pub mod fake_openfaas;
 pub mod live;

@@ -2,7 +2,7 @@
 
 use super::Proxy;
 use crate::{binaries, soon};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -41,7 +41,9 @@ impl Bridge {
     /// Starts it again, with the same configuration and ledger. Its ports are new.
     pub async fn restart(&mut self, callbacks: &Proxy) {
         assert!(self.child.is_none(), "it runs already");
-        let mut command = Command::new(binaries().join("zeebe2faas"));
+        // A shell starts it without SIGXFSZ: at a limit of file sizes it sees an error, as it does on a full disk.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(binaries().join("zeebe2faas"));
         command.args(["--log-json", "--config"]).arg(&self.configuration).arg("run");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.env("RUST_LOG", "zeebe2faas=debug").stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -62,8 +64,24 @@ impl Bridge {
 
     /// SIGTERM, sent only.
     pub fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).expect("it can be signalled");
+    }
+
+    fn pid(&self) -> Pid {
         let pid = self.child.as_ref().and_then(Child::id).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        kill_process(pid.expect("it runs"), Signal::TERM).expect("it can be signalled");
+        pid.expect("it runs")
+    }
+
+    /// From now on no file can be written any further, as on a full disk; or again.
+    pub fn fill_disk(&self, full: bool) {
+        let before = getrlimit(Resource::Fsize);
+        let limit = Rlimit { current: if full { Some(0) } else { before.maximum }, ..before };
+        prlimit(Some(self.pid()), Resource::Fsize, limit).expect("its limits can be changed");
+    }
+
+    /// What it has logged so far, a JSON object a line.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How it ended by itself.
@@ -104,11 +122,6 @@ impl Bridge {
             }
         })
         .await
-    }
-
-    /// What it has logged so far.
-    pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Everything known of a call.
