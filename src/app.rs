@@ -114,6 +114,7 @@ impl App {
         let mut parts = Parts::default();
         let mut readiness = Readiness::default();
         bridge.ask_about_the_past().await?;
+        bridge.hold_again().await?;
         for worker in &settings.workers {
             let permits = Arc::new(Semaphore::new(worker.max_in_flight));
             bridge.resume(&worker.job_type, &permits).await?;
@@ -131,6 +132,7 @@ impl App {
         listeners.spawn(serve(admin, admin::router(shown), listeners_stop.clone()));
         listeners.spawn(serve(callback, callback::router(bridge.clone()), listeners_stop.clone()));
         parts.add("delivery", bridge.clone().deliver_backlog());
+        parts.add("the hold on open jobs", bridge.clone().hold_jobs());
         parts.add("the watch on deadlines", bridge.clone().watch_deadlines());
         parts.add("the removal of old calls", bridge.clone().forget_old_calls());
 

@@ -83,14 +83,15 @@ impl Bridge {
     async fn conclude(&self, call: Pending, outcome: &Outcome) -> Result<(), NotTaken> {
         let Ok(json) = serde_json::to_string(outcome) else { return Err(NotTaken) };
         match self.0.ledger.end(call.id.clone(), json.clone(), now_ms()).await {
-            Ok(Closing::First) => {
+            Ok(Closing::First(call)) => {
+                self.0.holds.release(&call.id);
                 self.0.metrics.outcome(&call.function, outcome);
                 tracing::info!(
                     call = %call.id, function = call.function, status = outcome.status.as_str(),
                     message = outcome.message, "ended"
                 );
                 if let Some(slot) = self.0.deliveries.try_begin(&call.id) {
-                    self.deliver(slot, call, json);
+                    self.deliver(slot, *call, json);
                 }
                 Ok(())
             }
@@ -98,14 +99,16 @@ impl Bridge {
             Ok(Closing::NoRow) => self.deliver_now(&call, &json).await,
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "the ledger cannot take the outcome; delivering it first");
-                self.deliver_now(&call, &json).await
+                // Its row, if that can be read, knows more than the callback's token.
+                let known = self.0.ledger.open_call(call.id.clone()).await.ok().flatten();
+                self.deliver_now(known.as_ref().unwrap_or(&call), &json).await
             }
         }
     }
 
     /// Without the ledger an outcome is safe only once Zeebe has it.
     async fn deliver_now(&self, call: &Pending, json: &str) -> Result<(), NotTaken> {
-        self.0.publisher.publish(call, json, Retry::within(DIRECT_PATIENCE)).await.map_err(|error| {
+        self.0.messenger.deliver(call, json, Retry::within(DIRECT_PATIENCE)).await.map_err(|error| {
             tracing::error!(call = %call.id, %error, "an outcome could not be delivered");
             NotTaken
         })?;
@@ -116,7 +119,7 @@ impl Bridge {
     fn deliver(&self, slot: Slot, call: Pending, json: String) {
         let bridge = self.clone();
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
-            match bridge.0.publisher.publish(&call, &json, Retry::Forever).await {
+            match bridge.0.messenger.deliver(&call, &json, Retry::Forever).await {
                 Ok(()) => bridge.delivered(slot, &call).await,
                 Err(error) => {
                     tracing::error!(call = %call.id, %error, again_in = ?REFUSED_PAUSE, "Zeebe refuses the outcome");

@@ -1,19 +1,22 @@
 //! A job's way to its function and back. Each step has a file and knows no other; `outbound` and `inbound` join them.
 //!
-//! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`]; where no
-//! callback tells, [`ask`] and [`deadline`].
+//! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
+//! [`reply`]); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`].
 
 pub mod activate;
 pub mod ask;
 pub mod callback;
+mod cancel;
 pub mod deadline;
 pub mod deliver;
+pub mod hold;
 pub mod in_flight;
 mod inbound;
 mod outbound;
 pub mod outcome;
 pub mod prepare;
 pub mod render;
+pub mod reply;
 pub mod submit;
 pub mod task;
 pub mod token;
@@ -27,7 +30,8 @@ use crate::{
 };
 use ask::{Insistence, Questions};
 use deadline::Deadlines;
-use deliver::{Deliveries, Publisher};
+use deliver::{Deliveries, Messenger};
+use hold::Holds;
 use in_flight::InFlight;
 use render::Templates;
 use std::sync::Arc;
@@ -48,8 +52,9 @@ struct Parts {
     zeebe: Client,
     gateway: Gateway,
     ledger: Ledger,
-    publisher: Publisher,
+    messenger: Messenger,
     deliveries: Deliveries,
+    holds: Holds,
     questions: Option<Questions>,
     deadlines: Deadlines,
     in_flight: InFlight,
@@ -77,7 +82,8 @@ impl Bridge {
             .clone()
             .map(|secret| Questions::new(gateway.clone(), ledger.clone(), secret, calls.ask_interval, calls.grace));
         Self(Arc::new(Parts {
-            publisher: Publisher::new(zeebe.clone(), calls.message_ttl),
+            messenger: Messenger::new(zeebe.clone(), calls.message_ttl, calls.retry_backoff),
+            holds: Holds::default(),
             deliveries: Deliveries::new(calls.max_deliveries),
             questions,
             deadlines: Deadlines::new(calls.grace),

@@ -2,7 +2,7 @@ use super::{Context, Failure, block_on, print_json, print_line};
 use crate::{
     clock::now_ms,
     config,
-    ledger::{Call, LedgerReader, State, Summary},
+    ledger::{Call, LedgerReader, Reply, State, Summary},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::Path, time::Duration};
@@ -153,7 +153,7 @@ fn page(call: &Call) -> String {
         ("function", format!("{} (run once: {})", summary.function, yes(call.run_once))),
         ("process", format!("{} instance {}", summary.bpmn_process_id, summary.process_instance_key)),
         ("task", format!("{} job {} ({}), try {}", summary.element_id, call.job_key, call.job_type, call.attempt)),
-        ("message", format!("{} → variable {}", call.message, call.result)),
+        ("reply", format!("{} → variable {}", reply(&call.reply), call.result)),
         ("command", crate::bridge::submit::command_line(&call.args)),
         ("accepted", time(Some(summary.accepted_ms))),
         ("submitted", time(call.submitted_ms)),
@@ -167,4 +167,11 @@ fn page(call: &Call) -> String {
     ]
     .map(|(name, value)| format!("{name:10}  {value}"))
     .join("\n")
+}
+
+fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Message(name) => format!("message {name}"),
+        Reply::Job(held) => format!("job {}", held.key),
+    }
 }
