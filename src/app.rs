@@ -5,7 +5,7 @@ use crate::{
     bridge::{
         Bridge,
         activate::{self, Activated, Activator},
-        callback,
+        callback, progress,
         render::Templates,
     },
     config::{self, Settings, Worker},
@@ -126,11 +126,14 @@ impl App {
             parts.add("the work on jobs", work(bridge.clone(), jobs));
         }
         let ledger_path = settings.ledger.clone();
-        let shown = Admin { bridge: bridge.clone(), ledger, ledger_path, readiness: readiness.clone() };
         let listeners_stop = CancellationToken::new();
+        let stop_listeners = listeners_stop.clone();
+        let shown =
+            Admin { bridge: bridge.clone(), ledger, ledger_path, readiness: readiness.clone(), stop: stop_listeners };
         let listeners = TaskTracker::new();
+        let functions = callback::router(bridge.clone()).merge(progress::router(bridge.clone()));
         listeners.spawn(serve(admin, admin::router(shown), listeners_stop.clone()));
-        listeners.spawn(serve(callback, callback::router(bridge.clone()), listeners_stop.clone()));
+        listeners.spawn(serve(callback, functions, listeners_stop.clone()));
         parts.add("delivery", bridge.clone().deliver_backlog());
         parts.add("the hold on open jobs", bridge.clone().hold_jobs());
         parts.add("the watch on deadlines", bridge.clone().watch_deadlines());

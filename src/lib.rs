@@ -9,6 +9,7 @@ pub mod bridge;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod display;
 pub mod ledger;
 pub mod metrics;
 pub mod openfaas;

@@ -1,12 +1,16 @@
-//! Figures for Prometheus. `docs/configuration.md` lists them.
+//! Figures for Prometheus. `docs/operating.md` lists them.
 
-use crate::bridge::outcome::Outcome;
+use crate::bridge::{in_flight::Load, outcome::Outcome};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use std::{fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Bounds of the duration histogram, in seconds: from a moment to half a day.
 const DURATIONS: [f64; 10] = [0.1, 1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 7200.0, 14_400.0, 43_200.0];
@@ -16,6 +20,8 @@ const DURATIONS: [f64; 10] = [0.1, 1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 7200.0
 pub struct Metrics {
     figures: Arc<Figures>,
     registry: Arc<Registry>,
+    /// Gauges by function are made anew for each reader.
+    reader: Arc<Mutex<()>>,
 }
 
 struct Figures {
@@ -25,6 +31,9 @@ struct Figures {
     outcomes: Family<Ending, Counter>,
     durations: Family<Function, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
+    progress: Family<Verdict, Counter>,
+    running: Family<Function, Gauge>,
+    memory: Family<Function, Gauge>,
     commits: Gauge,
 }
 
@@ -66,6 +75,9 @@ impl Default for Metrics {
             outcomes: Family::default(),
             durations: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
+            progress: Family::default(),
+            running: Family::default(),
+            memory: Family::default(),
             commits: Gauge::default(),
         };
         registry.register("jobs_activated", "Jobs taken from Zeebe", figures.activated.clone());
@@ -74,8 +86,15 @@ impl Default for Metrics {
         registry.register("calls_ended", "Calls by outcome", figures.outcomes.clone());
         registry.register("call_duration_seconds", "Run times of functions", figures.durations.clone());
         registry.register("calls_in_flight", "Calls whose outcome Zeebe does not have yet", figures.in_flight.clone());
+        registry.register("progress_reports", "Reports of progress: taken, stale, rejected", figures.progress.clone());
+        registry.register(
+            "calls_running",
+            "Calls that told their progress in the last minute",
+            figures.running.clone(),
+        );
+        registry.register("calls_memory_bytes", "Memory of these calls now", figures.memory.clone());
         registry.register("ledger_commits", "Durable commits since the start", figures.commits.clone());
-        Self { figures: Arc::new(figures), registry: Arc::new(registry) }
+        Self { figures: Arc::new(figures), registry: Arc::new(registry), reader: Arc::default() }
     }
 }
 
@@ -104,8 +123,26 @@ impl Metrics {
         }
     }
 
+    /// A report of progress was `taken`, `stale` or `rejected`.
+    pub fn progress(&self, verdict: &'static str) {
+        self.figures.progress.get_or_create(&Verdict { verdict }).inc();
+    }
+
     /// The text that Prometheus reads, with the gauges as they are now.
-    pub fn encode(&self, in_flight: usize, commits: u64) -> std::result::Result<String, fmt::Error> {
+    pub fn encode(
+        &self,
+        in_flight: usize,
+        load: &BTreeMap<Box<str>, Load>,
+        commits: u64,
+    ) -> std::result::Result<String, fmt::Error> {
+        let _alone = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        self.figures.running.clear();
+        self.figures.memory.clear();
+        for (function, Load { calls, memory_bytes }) in load {
+            let function = Function { function: function.to_string() };
+            self.figures.running.get_or_create(&function).set(i64::try_from(*calls).unwrap_or(i64::MAX));
+            self.figures.memory.get_or_create(&function).set(i64::try_from(*memory_bytes).unwrap_or(i64::MAX));
+        }
         self.figures.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
         self.figures.commits.set(i64::try_from(commits).unwrap_or(i64::MAX));
         let mut text = String::new();

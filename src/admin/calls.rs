@@ -1,14 +1,17 @@
 //! `GET /api/calls[?state=…&limit=…]` and `GET /api/calls/{id}`: the calls as JSON.
 
 use super::Admin;
-use crate::ledger::{LedgerError, LedgerReader, State as CallState};
+use crate::{
+    bridge::running::Line,
+    ledger::{Call, LedgerError, LedgerReader, State as CallState, Summary},
+};
 use axum::{
     Json,
     extract::{Path, Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use zeebe2faas_contract::CallId;
 
 /// Calls in one list unless the question says otherwise, and at most.
@@ -18,36 +21,47 @@ const MAX_LIMIT: usize = 10_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    state: Option<CallState>,
-    limit: Option<usize>,
+    pub(super) state: Option<CallState>,
+    pub(super) limit: Option<usize>,
 }
 
+/// Why there is no answer: the status, and a line for people.
+pub(super) type Refusal = (StatusCode, String);
+
 pub(super) async fn list(State(admin): State<Admin>, Query(filter): Query<Filter>) -> Response {
-    let limit = filter.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
-    read(admin, move |ledger| ledger.list(filter.state, limit)).await
+    find(&admin, &filter).await.map(Json).into_response()
 }
 
 pub(super) async fn show(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
-    let id: CallId = match id.parse() {
-        Ok(id) => id,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
-    };
-    read(admin, move |ledger| ledger.show(&id)).await
+    find_one(&admin, &id).await.map(Json).into_response()
+}
+
+/// The newest calls.
+pub(super) async fn find(admin: &Admin, filter: &Filter) -> Result<Vec<Line<Summary>>, Refusal> {
+    let (state, limit) = (filter.state, filter.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT));
+    let calls = read(admin, move |ledger| ledger.list(state, limit)).await?;
+    let line = |call: Summary| Line { progress: admin.bridge.running(&call.call_id), call };
+    Ok(calls.into_iter().map(line).collect())
+}
+
+/// One call.
+pub(super) async fn find_one(admin: &Admin, id: &str) -> Result<Line<Call>, Refusal> {
+    let id: CallId = id.parse().map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
+    let progress = admin.bridge.running(&id);
+    let call = read(admin, move |ledger| ledger.show(&id)).await?;
+    let call = call.ok_or_else(|| (StatusCode::NOT_FOUND, "no such call\n".to_owned()))?;
+    Ok(Line { progress, call })
 }
 
 /// Reads beside the writer: a long list must not hold a callback up.
-async fn read<T: Serialize + Send + 'static>(
-    admin: Admin,
+async fn read<T: Send + 'static>(
+    admin: &Admin,
     question: impl FnOnce(&LedgerReader) -> Result<T, LedgerError> + Send + 'static,
-) -> Response {
-    let read = move || question(&LedgerReader::open(&admin.ledger_path)?);
-    match tokio::task::spawn_blocking(read).await {
-        Ok(Ok(found)) => match serde_json::to_value(found) {
-            Ok(serde_json::Value::Null) => (StatusCode::NOT_FOUND, "no such call\n").into_response(),
-            Ok(json) => Json(json).into_response(),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        },
-        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+) -> Result<T, Refusal> {
+    let path = admin.ledger_path.clone();
+    match tokio::task::spawn_blocking(move || question(&LedgerReader::open(&path)?)).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err((StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))),
+        Err(error) => Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n"))),
     }
 }

@@ -1,6 +1,8 @@
-//! The second listener, for people and machines of the site: health, metrics, the calls.
+//! The second listener, for people and machines of the site: health, metrics, the calls, the operator's page.
 
 mod calls;
+mod events;
+mod page;
 
 use crate::{
     bridge::{Bridge, activate::Connection},
@@ -9,7 +11,8 @@ use crate::{
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -21,6 +24,7 @@ use std::{
     },
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// What the routes need. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +37,8 @@ pub struct Admin {
     pub ledger_path: PathBuf,
     /// Whether the bridge is ready.
     pub readiness: Readiness,
+    /// Ends the streams of events.
+    pub stop: CancellationToken,
 }
 
 /// Whether the bridge is ready: every worker is connected to Zeebe, and nobody has told it to stop.
@@ -65,15 +71,28 @@ impl Readiness {
     }
 }
 
-/// `/healthz`, `/readyz`, `/metrics`, `/api/calls`.
+/// `/`, `/calls/{id}`, `/api/calls`, `/api/events`, `/healthz`, `/readyz`, `/metrics`.
 pub fn router(admin: Admin) -> Router {
     Router::new()
+        .route("/", get(page::list))
+        .route("/calls/{id}", get(page::show))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/calls", get(calls::list))
         .route("/api/calls/{id}", get(calls::show))
+        .route("/api/events", get(events::stream))
+        .layer(map_response(with_headers))
         .with_state(admin)
+}
+
+/// No answer is taken for what it is not, kept, or told to another site.
+async fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
@@ -85,7 +104,7 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
 
 async fn metrics(State(admin): State<Admin>) -> Response {
     let (commits, _) = admin.ledger.commits();
-    match admin.bridge.metrics().encode(admin.bridge.calls_in_flight(), commits) {
+    match admin.bridge.metrics().encode(admin.bridge.calls_in_flight(), &admin.bridge.load(), commits) {
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

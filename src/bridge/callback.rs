@@ -1,19 +1,15 @@
 //! The listener that functions' answers arrive at: `POST /callback/{token}`.
 
-use super::{Bridge, outcome::Callback, token::Claims};
+use super::{Bridge, body::read_up_to, outcome::Callback, token::Claims};
 use crate::clock::now_ms;
 use axum::{
     Router,
-    body::{Body, HttpBody},
+    body::Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
-use http_body_util::BodyExt;
 use zeebe2faas_contract::SIGNATURE_HEADER;
-
-/// How much of an over-long body is read and thrown away, so that its sender sees an answer.
-const DISCARD_LIMIT_BYTES: usize = 64 << 20;
 
 /// The callback listener's routes. A request that is not genuine learns nothing but 401.
 pub fn router(bridge: Bridge) -> Router {
@@ -69,21 +65,4 @@ fn answer(taken: Result<(), super::NotTaken>) -> (StatusCode, &'static str) {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(super::NotTaken) => (StatusCode::SERVICE_UNAVAILABLE, "neither ledger nor Zeebe can take it\n"),
     }
-}
-
-/// The body, cut at the limit, and whether it was cut.
-async fn read_up_to(mut body: Body, limit: usize) -> Result<(Vec<u8>, bool), axum::Error> {
-    let hint = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
-    let mut read = Vec::with_capacity(hint.min(limit));
-    let mut discarded = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        let room = limit - read.len();
-        read.extend_from_slice(&data[..data.len().min(room)]);
-        discarded += data.len().saturating_sub(room);
-        if discarded > DISCARD_LIMIT_BYTES {
-            break;
-        }
-    }
-    Ok((read, discarded > 0))
 }

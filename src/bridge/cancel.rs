@@ -1,12 +1,11 @@
 //! Keeps the jobs of running calls locked, and gives up a call whose task is gone.
 
 use super::{
-    Bridge, Parts, log_failure,
+    Bridge, Parts,
     outcome::{Outcome, Status},
 };
 use crate::{
-    clock::{millis, now_ms},
-    ledger::{Closing, Pending},
+    ledger::{LedgerError, Pending},
     zeebe::{Error as ZeebeError, Retry},
 };
 use futures_util::{StreamExt, stream};
@@ -21,7 +20,7 @@ const RENEWED_AFTER: u32 = 3;
 impl Bridge {
     /// Takes up the jobs that a former process held. Their locks may be over: Zeebe takes a renewal all the same, and
     /// whoever was handed the job meanwhile goes on with the same call.
-    pub async fn hold_again(&self) -> Result<(), crate::ledger::LedgerError> {
+    pub async fn hold_again(&self) -> Result<(), LedgerError> {
         for (id, key) in self.0.ledger.held().await? {
             self.0.holds.hold(&id, key, Instant::now());
         }
@@ -65,7 +64,7 @@ impl Bridge {
     }
 
     async fn give_up_call(&self, call: Pending) {
-        let Parts { ledger, gateway, questions, settings, .. } = &*self.0;
+        let Parts { gateway, questions, settings, .. } = &*self.0;
         tracing::info!(call = %call.id, function = call.function, "its task is gone: ending the call");
         if settings.openfaas.cancels
             && let Err(reason) = gateway.cancel_queued(&call.id).await
@@ -77,17 +76,9 @@ impl Bridge {
             _ => None,
         };
         let outcome = told.unwrap_or_else(|| abandoned(&call));
-        let Ok(json) = serde_json::to_string(&outcome) else { return };
-        let now_ms = now_ms();
-        match ledger.end(call.id.clone(), json, now_ms).await {
-            Ok(Closing::First(_)) => {
-                self.0.metrics.outcome(&call.function, &outcome);
-                let keep_until_ms = now_ms + millis(settings.calls.message_ttl);
-                log_failure(ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await);
-                self.0.in_flight.release(&call.id);
-            }
-            Ok(Closing::Late | Closing::NoRow) => {}
-            Err(error) => tracing::error!(call = %call.id, %error, "its end could not be written down"),
+        // Its delivery finds the task gone, which counts as delivered.
+        if self.conclude(call, &outcome).await.is_err() {
+            tracing::error!("the end of a cancelled call could be kept nowhere; it stays open until its deadline");
         }
     }
 }

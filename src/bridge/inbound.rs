@@ -5,6 +5,7 @@ use super::{
     ask::Insistence,
     deadline,
     deliver::Slot,
+    events::Change,
     log_failure,
     outcome::{self, Callback, Outcome, Status, Verdict},
 };
@@ -80,12 +81,15 @@ impl Bridge {
     }
 
     /// Keeps the outcome of a call and sees to its delivery.
-    async fn conclude(&self, call: Pending, outcome: &Outcome) -> Result<(), NotTaken> {
+    pub(super) async fn conclude(&self, call: Pending, outcome: &Outcome) -> Result<(), NotTaken> {
         let Ok(json) = serde_json::to_string(outcome) else { return Err(NotTaken) };
-        match self.0.ledger.end(call.id.clone(), json.clone(), now_ms()).await {
+        let ended_ms = now_ms();
+        match self.0.ledger.end(call.id.clone(), json.clone(), ended_ms).await {
             Ok(Closing::First(call)) => {
                 self.0.holds.release(&call.id);
                 self.0.metrics.outcome(&call.function, outcome);
+                self.0.in_flight.end(&call.id);
+                self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
                 tracing::info!(
                     call = %call.id, function = call.function, status = outcome.status.as_str(),
                     message = outcome.message, "ended"
@@ -135,6 +139,7 @@ impl Bridge {
         // Should this be lost, the outcome is published again under the same message id.
         log_failure(self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await);
         self.0.in_flight.release(&call.id);
+        self.0.events.tell(&call.id, &call.function, || Change::Delivered { delivered: true });
         drop(slot);
     }
 

@@ -1,27 +1,33 @@
 //! A job's way to its function and back. Each step has a file and knows no other; `outbound` and `inbound` join them.
 //!
 //! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
-//! [`reply`]); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`].
+//! [`reply`]); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
+//! [`progress`] comes in, and [`events`] go out to whoever watches.
 
 pub mod activate;
 pub mod ask;
+mod body;
 pub mod callback;
 mod cancel;
 pub mod deadline;
 pub mod deliver;
+pub mod events;
 pub mod hold;
 pub mod in_flight;
 mod inbound;
 mod outbound;
 pub mod outcome;
 pub mod prepare;
+pub mod progress;
 pub mod render;
 pub mod reply;
+pub mod running;
 pub mod submit;
 pub mod task;
 pub mod token;
 
 use crate::{
+    clock::{millis, now_ms},
     config::Settings,
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
@@ -31,12 +37,18 @@ use crate::{
 use ask::{Insistence, Questions};
 use deadline::Deadlines;
 use deliver::{Deliveries, Messenger};
+use events::{Change, Events};
 use hold::Holds;
-use in_flight::InFlight;
+use in_flight::{InFlight, Load, Taken};
 use render::Templates;
-use std::sync::Arc;
+use running::Running;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use zeebe2faas_contract::{CallId, Progress};
+
+/// A call counts as running this long after its last report of progress.
+const HEARTBEAT_LASTS: Duration = Duration::from_secs(60);
 
 /// Neither the ledger nor Zeebe can take an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +71,8 @@ struct Parts {
     deadlines: Deadlines,
     in_flight: InFlight,
     callback_room: Semaphore,
+    progress_room: Semaphore,
+    events: Events,
     metrics: Metrics,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -89,6 +103,8 @@ impl Bridge {
             deadlines: Deadlines::new(calls.grace),
             in_flight: InFlight::default(),
             callback_room: Semaphore::new(settings.callback.max_concurrent),
+            progress_room: Semaphore::new(progress::MAX_AT_ONCE),
+            events: Events::default(),
             tasks: TaskTracker::new(),
             settings,
             templates,
@@ -115,6 +131,35 @@ impl Bridge {
         &self.0.callback_room
     }
 
+    /// Room for reports of progress that are read at once.
+    fn progress_room(&self) -> &Semaphore {
+        &self.0.progress_room
+    }
+
+    /// Takes a genuine report of progress: keeps it in memory and tells it to whoever listens.
+    fn report(&self, progress: Progress) -> Taken {
+        let (call_id, function) = (progress.call_id.clone(), progress.function.clone());
+        let running = Running::new(progress, now_ms());
+        self.0.in_flight.report(&call_id, &function, &running, || {
+            self.0.events.tell(&call_id, &function, || Change::Progress { progress: &running });
+        })
+    }
+
+    /// How a call is doing; nothing where it does not run here, or its runner does not tell.
+    pub fn running(&self, id: &CallId) -> Option<Running> {
+        self.0.in_flight.running(id)
+    }
+
+    /// What the running calls need, by function.
+    pub fn load(&self) -> BTreeMap<Box<str>, Load> {
+        self.0.in_flight.load(now_ms().saturating_sub(millis(HEARTBEAT_LASTS)))
+    }
+
+    /// What changes of the calls.
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
     /// How many calls are in flight.
     pub fn calls_in_flight(&self) -> usize {
         self.0.in_flight.len()
@@ -128,8 +173,8 @@ impl Bridge {
 
     /// Counts the calls that were in flight when the last process ended, against the limit of their job type.
     pub async fn resume(&self, job_type: &str, limit: &Arc<Semaphore>) -> Result<(), LedgerError> {
-        for id in self.0.ledger.in_flight(job_type.to_owned()).await? {
-            self.0.in_flight.resume(id, limit);
+        for (id, ended) in self.0.ledger.in_flight(job_type.to_owned()).await? {
+            self.0.in_flight.resume(id, ended, limit);
         }
         Ok(())
     }

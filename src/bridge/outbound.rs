@@ -1,15 +1,17 @@
 //! The way out: a job is prepared, written down, submitted and completed.
 
 use super::{
-    Bridge, Parts, log_failure,
+    Bridge, Parts,
+    events::Change,
+    log_failure,
     prepare::{self, Begun, CALL_VARIABLE, TOKEN_GRACE, TRY_VARIABLE},
-    submit::{Ready, Submitted},
+    submit::{Ready, ReplyTo, Submitted},
     token::Claims,
 };
 use crate::{
     clock::{millis, now_ms},
     config::{BodyFormat, Settings},
-    ledger::{Acceptance, Fixed, NewCall, Reply},
+    ledger::{Acceptance, Fixed, NewCall, Reply, State},
     zeebe::{Error as ZeebeError, FailJob, Job, Retry},
 };
 use serde_json::{Value, json};
@@ -44,6 +46,9 @@ impl Bridge {
         match ledger.accept(prepared.call, prepared.begun_before).await {
             Ok(Acceptance::Submit { command, queued_before }) => {
                 self.0.deadlines.add(command.deadline_ms);
+                if !queued_before {
+                    self.0.events.accepted(&call, command.deadline_ms);
+                }
                 let plan = Plan { call, command, queued_before, body: prepared.body, resubmit: prepared.resubmit };
                 self.submit(job, plan).await;
             }
@@ -126,8 +131,11 @@ impl Bridge {
             command.deadline_ms.saturating_add(millis(TOKEN_GRACE)),
         );
         let token = claims.seal(&keys.token).map_err(|error| error.to_string())?;
-        let url = format!("{}/callback/{token}", callback.url);
-        Ready::new(&call.function, &call.id, command, body, keys.runner.as_ref(), openfaas.body_limit_bytes, url)
+        let reply_to = ReplyTo {
+            callback_url: format!("{}/callback/{token}", callback.url),
+            progress_url: Some(format!("{}/progress/{token}", callback.url)),
+        };
+        Ready::new(&call.function, &call.id, command, body, keys.runner.as_ref(), openfaas.body_limit_bytes, reply_to)
     }
 
     /// OpenFaaS has the call: the service task is done and the receive task waits, or the service task itself waits.
@@ -137,7 +145,13 @@ impl Bridge {
             call = %call.id, function = call.function, job = job.key, instance = job.process_instance_key,
             element = job.element_id, "submitted"
         );
-        let written = self.0.ledger.submitted(call.id.clone(), now_ms());
+        let written = async {
+            let written = self.0.ledger.submitted(call.id.clone(), now_ms()).await;
+            self.0.in_flight.while_open(&call.id, || {
+                self.0.events.tell(&call.id, &call.function, || Change::Submitted { state: State::Submitted });
+            });
+            written
+        };
         let answered = async {
             match call.reply {
                 Reply::Message(_) => self.complete(job, call).await,

@@ -103,6 +103,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         result: task.result,
         args,
         outputs,
+        resources: template.resources,
         accepted_ms: now_ms,
         deadline_ms,
         keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(TOKEN_GRACE)),

@@ -38,6 +38,14 @@ pub enum Submitted {
     Never(String),
 }
 
+/// Where a function's answer goes, and its runner's reports of progress.
+pub struct ReplyTo {
+    /// For the callback.
+    pub callback_url: String,
+    /// For progress, where anybody listens.
+    pub progress_url: Option<String>,
+}
+
 impl<'a> Ready<'a> {
     /// Builds and signs the request of a call.
     ///
@@ -50,14 +58,18 @@ impl<'a> Ready<'a> {
         format: BodyFormat,
         ring: Option<&KeyRing>,
         limit_bytes: usize,
-        callback_url: String,
+        reply_to: ReplyTo,
     ) -> Result<Self, String> {
         let (content_type, body) = match format {
             BodyFormat::Text => ("text/plain; charset=utf-8", command_line(&command.args).into_bytes()),
             BodyFormat::Json => {
-                let Fixed { args, outputs, deadline_ms } = command.clone();
-                let invocation =
-                    RunnerInvocation::new(call_id.clone(), function.to_owned(), args, outputs, deadline_ms);
+                let Fixed { args, outputs, resources, deadline_ms } = command.clone();
+                let (call_id, function) = (call_id.clone(), function.to_owned());
+                let invocation = RunnerInvocation {
+                    resources,
+                    progress_url: reply_to.progress_url,
+                    ..RunnerInvocation::new(call_id, function, args, outputs, deadline_ms)
+                };
                 let body = serde_json::to_vec(&invocation).map_err(|error| error.to_string())?;
                 ("application/json", body)
             }
@@ -74,6 +86,7 @@ impl<'a> Ready<'a> {
             request.sign(&ring.for_function(function), command.deadline_ms)
         });
         let traceparent = traceparent(call_id);
+        let callback_url = reply_to.callback_url;
         Ok(Self { function, call_id, callback_url, content_type, body, signature, traceparent })
     }
 

@@ -1,8 +1,10 @@
 use super::{Context, Failure, block_on, print_json, print_line};
 use crate::{
+    bridge::running::{Line, Running},
     clock::now_ms,
     config,
-    ledger::{Call, LedgerReader, Reply, State, Summary},
+    display::{bytes, resources, time},
+    ledger::{Call, LedgerReader, State, Summary},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::Path, time::Duration};
@@ -68,7 +70,7 @@ impl Calls {
         }
     }
 
-    fn list(&self, address: SocketAddr, ledger: &Path) -> Result<Vec<Summary>, Failure> {
+    fn list(&self, address: SocketAddr, ledger: &Path) -> Result<Vec<Line<Summary>>, Failure> {
         let state: Option<State> = self.state.map(State::from);
         let mut path = format!("/api/calls?limit={}", self.limit);
         if let Some(Ok(serde_json::Value::String(name))) = state.map(serde_json::to_value) {
@@ -76,15 +78,22 @@ impl Calls {
         }
         match ask(address, &path)? {
             Some(text) => parse(&text),
-            None => read(ledger)?.list(state, self.limit).map_err(|error| Failure::Failed(error.to_string())),
+            None => {
+                let calls =
+                    read(ledger)?.list(state, self.limit).map_err(|error| Failure::Failed(error.to_string()))?;
+                Ok(calls.into_iter().map(|call| Line { call, progress: None }).collect())
+            }
         }
     }
 }
 
-fn show(id: &CallId, address: SocketAddr, ledger: &Path) -> Result<Call, Failure> {
+fn show(id: &CallId, address: SocketAddr, ledger: &Path) -> Result<Line<Call>, Failure> {
     let call = match ask(address, &format!("/api/calls/{id}"))? {
         Some(text) => parse(&text)?,
-        None => read(ledger)?.show(id).map_err(|error| Failure::Failed(error.to_string()))?,
+        None => {
+            let call = read(ledger)?.show(id).map_err(|error| Failure::Failed(error.to_string()))?;
+            call.map(|call| Line { call, progress: None })
+        }
     };
     call.ok_or_else(|| Failure::Failed(format!("no call {id}; `zeebe2faas calls` lists them")))
 }
@@ -118,43 +127,43 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::Failed(format!("unexpected answer of the bridge: {error}")))
 }
 
-fn table(calls: &[Summary]) -> String {
+fn table(calls: &[Line<Summary>]) -> String {
     let mut lines = vec![format!(
-        "{:26}  {:10}  {:20}  {:>9}  {:20}  {}",
-        "CALL", "STATE", "FUNCTION", "SECONDS", "TASK", "INSTANCE"
+        "{:26}  {:10}  {:20}  {:>4}  {:>9}  {:20}  {}",
+        "CALL", "STATE", "FUNCTION", "DONE", "SECONDS", "TASK", "INSTANCE"
     )];
     let now = now_ms();
-    lines.extend(calls.iter().map(|call| {
-        let state = call.status.clone().unwrap_or_else(|| format!("{:?}", call.state).to_lowercase());
+    lines.extend(calls.iter().map(|Line { call, progress }| {
+        let state = call.status.as_deref().unwrap_or(call.state.as_str());
+        let done = progress.as_ref().and_then(|progress| progress.percent);
+        let done = done.map(|percent| format!("{:.0}%", percent.floor())).unwrap_or_default();
         let seconds = (call.ended_ms.unwrap_or(now).saturating_sub(call.accepted_ms)) as f64 / 1000.0;
         let waiting = if call.state == State::Ended && !call.delivered { " (not delivered)" } else { "" };
         format!(
-            "{:26}  {:10}  {:20}  {:9.1}  {:20}  {}{waiting}",
-            call.call_id, state, call.function, seconds, call.element_id, call.process_instance_key
+            "{:26}  {:10}  {:20}  {:>4}  {:9.1}  {:20}  {}{waiting}",
+            call.call_id, state, call.function, done, seconds, call.element_id, call.process_instance_key
         )
     }));
     lines.join("\n")
 }
 
-fn page(call: &Call) -> String {
+fn page(Line { call, progress }: &Line<Call>) -> String {
     let Call { summary, .. } = call;
-    let time = |ms: Option<u64>| {
-        let ms = ms.and_then(|ms| jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok());
-        ms.map_or_else(|| "-".to_owned(), |time| time.to_string())
-    };
     let json = |value: &Option<serde_json::Value>| {
         value.as_ref().and_then(|value| serde_json::to_string_pretty(value).ok()).unwrap_or_else(|| "-".to_owned())
     };
     let yes = |value: bool| if value { "yes" } else { "no" };
     [
         ("call", summary.call_id.to_string()),
-        ("state", format!("{:?}", summary.state).to_lowercase()),
+        ("state", summary.state.as_str().to_owned()),
         ("delivered", yes(summary.delivered).to_owned()),
         ("function", format!("{} (run once: {})", summary.function, yes(call.run_once))),
         ("process", format!("{} instance {}", summary.bpmn_process_id, summary.process_instance_key)),
         ("task", format!("{} job {} ({}), try {}", summary.element_id, call.job_key, call.job_type, call.attempt)),
-        ("reply", format!("{} → variable {}", reply(&call.reply), call.result)),
+        ("reply", format!("{} → variable {}", call.reply, call.result)),
         ("command", crate::bridge::submit::command_line(&call.args)),
+        ("resources", resources(&call.resources)),
+        ("progress", progress.as_ref().map_or_else(|| "-".to_owned(), how_far)),
         ("accepted", time(Some(summary.accepted_ms))),
         ("submitted", time(call.submitted_ms)),
         ("ended", time(summary.ended_ms)),
@@ -169,9 +178,17 @@ fn page(call: &Call) -> String {
     .join("\n")
 }
 
-fn reply(reply: &Reply) -> String {
-    match reply {
-        Reply::Message(name) => format!("message {name}"),
-        Reply::Job(held) => format!("job {}", held.key),
-    }
+/// `42% Writing bundle.tif; CPU 71.3 s, memory 1.2 GiB (at most 1.5 GiB), 2.0 s ago`
+fn how_far(running: &Running) -> String {
+    let percent = running.percent.map(|percent| format!("{:.0}%", percent.floor()));
+    let step = running.step.as_deref().map(str::to_owned);
+    let done: Vec<String> = percent.into_iter().chain(step).collect();
+    let done = if done.is_empty() { "running".to_owned() } else { done.join(" ") };
+    let ago = now_ms().saturating_sub(running.reported_ms) as f64 / 1000.0;
+    format!(
+        "{done}; CPU {:.1} s, memory {} (at most {}), {ago:.1} s ago",
+        running.cpu_seconds,
+        bytes(running.memory_bytes),
+        bytes(running.peak_memory_bytes)
+    )
 }

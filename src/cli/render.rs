@@ -4,7 +4,7 @@ use crate::{
         render::{Template, Templates},
         submit::command_line,
     },
-    config,
+    config, display,
 };
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -24,7 +24,7 @@ pub(super) struct Render {
     /// TEMPLATE is a command line, as in the task header `cmdline`
     #[arg(long)]
     inline: bool,
-    /// Print the argument vector as JSON
+    /// Print the argument vector and the resources as JSON
     #[arg(long)]
     json: bool,
 }
@@ -34,19 +34,25 @@ impl Render {
         let (folder, site) = config::load_templates(context.config.as_deref(), &context.environment)?;
         let failed = |error: String| Failure::Failed(error);
         let variables = self.variables()?;
-        let command = if self.inline {
+        let (command, resources) = if self.inline {
             let template = Template::inline(&self.template, "command line").map_err(|e| failed(e.to_string()))?;
-            template.render(&variables, &site, LIMIT_BYTES)
+            (template.render(&variables, &site, LIMIT_BYTES), template.resources)
         } else {
             let templates = Templates::load(&folder).map_err(|errors| failed(lines(&errors)))?;
             let template = templates.get(&self.template).ok_or_else(|| {
                 let names = templates.names().collect::<Vec<_>>().join(", ");
                 Failure::Usage(format!("no template `{}` in {}; there are: {names}", self.template, folder.display()))
             })?;
-            template.render(&variables, &site, LIMIT_BYTES)
+            (template.render(&variables, &site, LIMIT_BYTES), template.resources)
         };
         let command = command.map_err(|error| failed(error.to_string()))?;
-        if self.json { print_json(&json!({ "args": command.args })) } else { print_line(&command_line(&command.args)) }
+        if self.json {
+            return print_json(&json!({ "args": command.args, "resources": resources }));
+        }
+        if !resources.is_unknown() {
+            eprintln!("{}", display::resources(&resources));
+        }
+        print_line(&command_line(&command.args))
     }
 
     fn variables(&self) -> Result<Map<String, Value>, Failure> {

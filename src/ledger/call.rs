@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zeebe2faas_contract::CallId;
+use std::fmt;
+use zeebe2faas_contract::{CallId, Resources};
 
 /// A call as it is accepted, before its request leaves.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct NewCall {
     pub args: Vec<String>,
     /// Parameters that name output files.
     pub outputs: Vec<String>,
+    /// What the program is meant to get by with.
+    pub resources: Resources,
     /// When it is accepted, in milliseconds since 1970.
     pub accepted_ms: u64,
     /// When it must have ended.
@@ -75,6 +78,15 @@ impl Reply {
     }
 }
 
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(name) => write!(f, "message {name}"),
+            Self::Job(held) => write!(f, "job {}", held.key),
+        }
+    }
+}
+
 /// A job that stays open until its call has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -109,7 +121,7 @@ pub struct Terms {
 pub enum Acceptance {
     /// Submit it. `queued_before` says that an earlier submission may have been queued already.
     Submit {
-        /// Argument vector, outputs and deadline, as fixed by the first submission.
+        /// Argument vector, outputs, resources and deadline, as fixed by the first submission.
         command: Fixed,
         /// Whether OpenFaaS may hold it already.
         queued_before: bool,
@@ -130,6 +142,8 @@ pub struct Fixed {
     pub args: Vec<String>,
     /// Parameters that name output files.
     pub outputs: Vec<String>,
+    /// What the program is meant to get by with.
+    pub resources: Resources,
     /// When the call must have ended.
     pub deadline_ms: u64,
 }
@@ -147,6 +161,15 @@ pub enum State {
 }
 
 impl State {
+    /// The word that users see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Submitted => "submitted",
+            Self::Ended => "ended",
+        }
+    }
+
     pub(super) const fn from_number(number: i64) -> Self {
         match number {
             0 => Self::Accepted,
@@ -237,6 +260,8 @@ pub struct Call {
     pub run_once: bool,
     /// The argument vector.
     pub args: Vec<String>,
+    /// What the program is meant to get by with.
+    pub resources: Resources,
     /// Whether OpenFaaS may hold it.
     pub maybe_queued: bool,
     /// Whether a provisional callback came and the runner is asked.

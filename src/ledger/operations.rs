@@ -6,7 +6,7 @@ use super::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::{Serialize, de::DeserializeOwned};
-use zeebe2faas_contract::CallId;
+use zeebe2faas_contract::{CallId, Resources};
 
 const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
 
@@ -142,14 +142,15 @@ impl Ledger {
             .await
     }
 
-    /// Calls of a job type that count against its limit: their outcome is not with Zeebe yet.
-    pub async fn in_flight(&self, job_type: String) -> Result<Vec<CallId>, LedgerError> {
-        let query = "SELECT call_id FROM calls WHERE job_type = ?1 AND
+    /// Calls of a job type that count against its limit: their outcome is not with Zeebe yet. With each, whether it
+    /// has one.
+    pub async fn in_flight(&self, job_type: String) -> Result<Vec<(CallId, bool)>, LedgerError> {
+        let query = "SELECT call_id, state = 2 FROM calls WHERE job_type = ?1 AND
                      ((state < 2 AND maybe_queued = 1) OR (state = 2 AND delivered = 0))";
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(query)?;
-                statement.query_map([job_type], |row| call_id(row, 0))?.collect()
+                statement.query_map([job_type], |row| Ok((call_id(row, 0)?, row.get(1)?)))?.collect()
             })
             .await
     }
@@ -178,7 +179,12 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
     if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
         return Ok(Acceptance::Foreign);
     }
-    let fixed = || Fixed { args: call.args.clone(), outputs: call.outputs.clone(), deadline_ms: call.deadline_ms };
+    let fixed = || Fixed {
+        args: call.args.clone(),
+        outputs: call.outputs.clone(),
+        resources: call.resources,
+        deadline_ms: call.deadline_ms,
+    };
     match same {
         None => {
             insert(connection, call)?;
@@ -194,8 +200,8 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
         Some(_) => {
             // Nothing was ever queued: what the operator mended since may change the command and the clock.
             let statement = "UPDATE calls SET maybe_queued = 1, args = ?2, outputs = ?3, deadline_ms = ?4,
-                             keep_until_ms = ?5, function = ?6, run_once = ?7, reply = ?8, result = ?9, holds_job = ?10
-                             WHERE call_id = ?1";
+                             keep_until_ms = ?5, accepted_ms = ?13, function = ?6, run_once = ?7, reply = ?8, result = ?9,
+                             holds_job = ?10, memory_bytes = ?11, cores = ?12 WHERE call_id = ?1";
             connection.prepare_cached(statement)?.execute(params![
                 call.id.as_str(),
                 json(&call.args)?,
@@ -207,6 +213,9 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
                 json(&call.reply)?,
                 call.result,
                 call.reply.holds_job(),
+                call.resources.memory_bytes,
+                call.resources.cores,
+                call.accepted_ms,
             ])?;
             Ok(Acceptance::Submit { command: fixed(), queued_before: false })
         }
@@ -215,7 +224,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
 
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
     let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
-                 delivered, args, outputs, deadline_ms FROM calls WHERE job_key = ?1";
+                 delivered, args, outputs, deadline_ms, memory_bytes, cores FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
@@ -225,7 +234,12 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
             maybe_queued: row.get(3)?,
             job_closed: row.get(4)?,
             delivered: row.get(5)?,
-            command: Fixed { args: parsed(row, 6)?, outputs: parsed(row, 7)?, deadline_ms: row.get(8)? },
+            command: Fixed {
+                args: parsed(row, 6)?,
+                outputs: parsed(row, 7)?,
+                resources: resources(row, 9)?,
+                deadline_ms: row.get(8)?,
+            },
         })
     })?;
     rows.collect()
@@ -233,15 +247,17 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
 
 fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
     let statement = "INSERT INTO calls (call_id, job_key, try, job_type, process_instance_key, bpmn_process_id,
-        element_id, tenant, function, run_once, reply, holds_job, result, args, outputs, state, maybe_queued, asking,
+        element_id, tenant, function, run_once, reply, holds_job, result, args, outputs, memory_bytes,
+        cores, state, maybe_queued, asking,
         job_closed, delivered, accepted_ms, deadline_ms, keep_until_ms)
         VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :reply, :holds, :result,
-        :args, :outputs, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
+        :args, :outputs, :memory, :cores, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
     connection.prepare_cached(statement)?.execute(named_params! {
         ":id": call.id.as_str(), ":job": call.job_key, ":try": call.attempt, ":type": call.job_type,
         ":instance": call.process_instance_key, ":process": call.bpmn_process_id, ":element": call.element_id,
         ":tenant": call.tenant, ":function": call.function, ":once": call.run_once, ":reply": json(&call.reply)?, ":holds": call.reply.holds_job(),
         ":result": call.result, ":args": json(&call.args)?, ":outputs": json(&call.outputs)?,
+        ":memory": call.resources.memory_bytes, ":cores": call.resources.cores,
         ":accepted": call.accepted_ms, ":deadline": call.deadline_ms, ":keep": call.keep_until_ms,
     })?;
     Ok(())
@@ -268,6 +284,11 @@ pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> 
 pub(super) fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| wrong(column, error))
+}
+
+/// In two columns, the first of which is named.
+pub(super) fn resources(row: &Row<'_>, memory: usize) -> rusqlite::Result<Resources> {
+    Ok(Resources { memory_bytes: row.get(memory)?, cores: row.get(memory + 1)? })
 }
 
 fn json(value: &impl Serialize) -> rusqlite::Result<String> {
@@ -299,6 +320,7 @@ mod tests {
             result: "call".into(),
             args: Vec::new(),
             outputs: Vec::new(),
+            resources: Resources::default(),
             accepted_ms: 1,
             deadline_ms: 2,
             keep_until_ms: 3,

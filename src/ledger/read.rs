@@ -3,7 +3,7 @@
 use super::{
     LedgerError,
     call::{Call, State, Summary},
-    operations::{call_id, parsed},
+    operations::{call_id, parsed, resources},
     schema,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -39,7 +39,7 @@ impl LedgerReader {
     pub fn show(&self, id: &CallId) -> Result<Option<Call>, LedgerError> {
         let query = format!(
             "SELECT {SUMMARY}, job_key, try, job_type, tenant, reply, result, run_once, args, maybe_queued, asking,
-             job_closed, submitted_ms, delivered_ms, outcome, late FROM calls WHERE call_id = ?1"
+             job_closed, submitted_ms, delivered_ms, outcome, late, memory_bytes, cores FROM calls WHERE call_id = ?1"
         );
         Ok(self.connection.query_row(&query, [id.as_str()], call).optional()?)
     }
@@ -76,6 +76,7 @@ fn call(row: &Row<'_>) -> rusqlite::Result<Call> {
         result: row.get(16)?,
         run_once: row.get(17)?,
         args: parsed(row, 18)?,
+        resources: resources(row, 26)?,
         maybe_queued: row.get(19)?,
         asking: row.get(20)?,
         job_closed: row.get(21)?,

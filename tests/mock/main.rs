@@ -1,4 +1,6 @@
 //! The product against fakes that can be made to fail.
 
 mod activation;
+mod page;
+mod progress;
 mod zeebe_client;

@@ -189,7 +189,7 @@ pub async fn soon<T>(event: impl Future<Output = T>) -> T {
 }
 
 /// Where cargo put the binaries: beside the folder of the tests.
-fn binaries() -> PathBuf {
+pub(crate) fn binaries() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     test.ancestors().nth(2).expect("target/PROFILE/deps/TEST").to_owned()
 }

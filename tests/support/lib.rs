@@ -2,3 +2,4 @@
 
 pub mod crash;
 pub mod fake_gateway;
+pub mod live;

@@ -7,7 +7,7 @@ use zeebe_rs::{ActivatedJob, Client, SharedState};
 use zeebe2faas::{
     bridge::{
         prepare::{Prepared, TOKEN_GRACE, TRY_VARIABLE, prepare},
-        submit::{Ready, Submitted},
+        submit::{Ready, ReplyTo, Submitted},
         token::Claims,
     },
     clock::{millis, now_ms},
@@ -61,10 +61,16 @@ impl Steps {
         let expires_ms = call.deadline_ms.saturating_add(millis(TOKEN_GRACE));
         let claims = Claims::new(pending, call.job_key, settings.replica.clone(), expires_ms);
         let token = claims.seal(&settings.keys.token).map_err(|error| error.to_string())?;
-        let url = format!("{}/callback/{token}", settings.callback.url);
-        let command = Fixed { args: call.args.clone(), outputs: call.outputs.clone(), deadline_ms: call.deadline_ms };
+        let callback_url = format!("{}/callback/{token}", settings.callback.url);
+        let reply_to = ReplyTo { callback_url, progress_url: None };
+        let command = Fixed {
+            args: call.args.clone(),
+            outputs: call.outputs.clone(),
+            resources: call.resources,
+            deadline_ms: call.deadline_ms,
+        };
         let (runner, limit) = (settings.keys.runner.as_ref(), settings.openfaas.body_limit_bytes);
-        Ready::new(&call.function, &call.id, &command, prepared.body, runner, limit, url)
+        Ready::new(&call.function, &call.id, &command, prepared.body, runner, limit, reply_to)
     }
 
     /// OpenFaaS has the call: the service task is done, and the receive task waits.

@@ -82,7 +82,8 @@ fn run(arguments: &Arguments) -> Result<Vec<BandSummary>, Failure> {
     }
     let product = dimap::read(&arguments.in_ms)?;
     let (ortho, out) = (&arguments.in_ortho, &arguments.out);
-    let progress = |percent| say(&format!("{percent}%"));
+    // The runner's form of progress.
+    let progress = |percent| say(&format!("progress: {percent}% normalizing"));
     let encoding = |default| Encoding { scale: arguments.scale.unwrap_or(default), window: WINDOW };
     Ok(match arguments.pixel {
         PixelType::Float32 => normalize::<f32>(&product, ortho, out, encoding(1.0), progress)?,

@@ -16,9 +16,6 @@ use crate::reflectance::Reflectance;
 /// Largest window in pixels (columns, rows) where the output's blocks are not larger: 4 MB of counts.
 pub const WINDOW: (usize, usize) = (4096, 256);
 
-/// Progress is told in steps of this many percent.
-const PROGRESS_STEP: usize = 2;
-
 /// How the output is computed and written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Encoding {
@@ -106,7 +103,7 @@ pub enum RasterError {
     },
 }
 
-/// Writes the reflectance of `ortho` to `output` and tells the progress in percent; on failure no output is left.
+/// Writes the reflectance of `ortho` to `output` and tells the progress in whole percents; on failure no output is left.
 pub fn normalize<T: Pixel>(
     product: &Product,
     ortho: &Path,
@@ -191,8 +188,8 @@ impl Job<'_> {
                 self.carry::<T>(ortho, &output, index, *window, summary)?;
             }
             let percent = (done + 1) * 100 / windows.len();
-            if percent >= told + PROGRESS_STEP {
-                told = percent - percent % PROGRESS_STEP;
+            if percent > told {
+                told = percent;
                 progress(told);
             }
         }

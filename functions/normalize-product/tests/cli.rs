@@ -36,7 +36,8 @@ fn the_command_of_the_chain_writes_float_reflectance_and_tells_its_progress() {
     assert!(output.status.success(), "{output:?}");
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(
-        stdout.lines().any(|line| line == "100%") && stdout.contains("B2: 3071 pixels, 0 of them saturated"),
+        stdout.lines().any(|line| line == "progress: 100% normalizing")
+            && stdout.contains("B2: 3071 pixels, 0 of them saturated"),
         "{stdout}"
     );
     assert!(read_image::<f32>(&directory.path().join("out.tif"))[3].iter().all(|rho| *rho > 0.0 && *rho < 0.1));

@@ -2,8 +2,8 @@
 
 use crate::{
     clock::now_ms,
-    execution::{Conclusion, From, Plan, execute},
-    guard::{Guard, Record},
+    execution::{Conclusion, From, Means, Plan, execute},
+    guard::Record,
     observer::Observer,
     run::{Halt, Halter},
     settings::Settings,
@@ -28,8 +28,7 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// All calls of this runner's function.
 #[derive(Debug)]
 pub struct Calls {
-    settings: Settings,
-    guard: Guard,
+    means: Means,
     observer: Observer,
     /// The runs of this process.
     local: Mutex<HashMap<CallId, LocalRun>>,
@@ -77,16 +76,15 @@ enum Start {
 impl Calls {
     /// Opens the state directory.
     pub fn open(settings: Settings) -> io::Result<Arc<Self>> {
-        let given = &settings.given;
-        let guard = Guard::open(&given.state_dir, &given.function)?;
+        let means = Means::open(settings)?;
+        let given = &means.settings.given;
         Ok(Arc::new(Self {
-            guard,
             observer: Observer::new(given.dead_after, given.beat),
             local: Mutex::default(),
             runs: Arc::new(Semaphore::new(given.max_runs.get())),
             waiters: Arc::new(Semaphore::new(given.max_waiters)),
             stopping: CancellationToken::new(),
-            settings,
+            means,
         }))
     }
 
@@ -111,7 +109,7 @@ impl Calls {
                     Ok(Situation::Ended(bytes)) => return stored(bytes),
                     Ok(Situation::Running) => {}
                     Ok(Situation::Vacant(from)) => {
-                        let plan = match Plan::new(invocation, &self.settings) {
+                        let plan = match Plan::new(invocation, &self.means.settings) {
                             Ok(plan) => plan,
                             Err(why) => return refused(invocation, why),
                         };
@@ -129,7 +127,7 @@ impl Calls {
                 }
             }
             let Some(run) = run else {
-                sleep(self.settings.given.poll).await;
+                sleep(self.means.settings.given.poll).await;
                 continue;
             };
             match run.concluded().await {
@@ -153,7 +151,7 @@ impl Calls {
     /// Ends the call if it runs, and makes sure that it cannot start later; with `only_unknown` a running call is
     /// left alone. A run elsewhere that does not end in time is still `Running` in the answer.
     pub async fn cancel(&self, id: &CallId, only_unknown: bool) -> io::Result<CallState> {
-        let given = &self.settings.given;
+        let given = &self.means.settings.given;
         let give_up_at = Instant::now() + given.beat * 2 + given.grace;
         let mut asked = false;
         loop {
@@ -167,7 +165,7 @@ impl Calls {
                 Situation::Running if only_unknown || Instant::now() > give_up_at => return Ok(CallState::Running),
                 Situation::Running => {
                     if !asked {
-                        let (guard, id) = (self.guard.clone(), id.clone());
+                        let (guard, id) = (self.means.guard.clone(), id.clone());
                         blocking(move || guard.ask_to_cancel(&id)).await?;
                         asked = true;
                     }
@@ -185,7 +183,7 @@ impl Calls {
 
     /// Watches owners that somebody asked about and removes what has expired, until the runner stops.
     pub async fn tend(&self) {
-        let mut look = interval(self.settings.given.beat);
+        let mut look = interval(self.means.settings.given.beat);
         let mut purge = interval(PURGE_EVERY);
         loop {
             tokio::select! {
@@ -196,7 +194,7 @@ impl Calls {
                     }
                 },
                 _ = purge.tick() => {
-                    let guard = self.guard.clone();
+                    let guard = self.means.guard.clone();
                     match blocking(move || guard.purge()).await {
                         Ok(0) => {}
                         Ok(calls) => tracing::info!(calls, "removed expired results"),
@@ -212,7 +210,7 @@ impl Calls {
         self.stopping.cancel();
         let halters: Vec<Halter> = self.local().values().map(|run| run.halter.clone()).collect();
         halters.iter().for_each(|halter| halter.halt(Halt::Stopping));
-        let all = u32::try_from(self.settings.given.max_runs.get()).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.means.settings.given.max_runs.get()).unwrap_or(u32::MAX);
         // Every run holds a permit until it has concluded.
         if self.runs.acquire_many(all).await.is_ok() {
             self.runs.close();
@@ -237,7 +235,7 @@ impl Calls {
             // Dropped last, so that a panic too gives the call and the place back.
             let place = permit;
             let entry = Entry { calls: Arc::clone(&calls), id };
-            let ended = execute(&calls.settings, &calls.guard, plan, from, &halter).await;
+            let ended = execute(&calls.means, plan, from, &halter).await;
             drop(entry);
             conclude.send_replace(Some(ended));
             drop(place);
@@ -247,7 +245,7 @@ impl Calls {
 
     /// Stores that a call was cancelled before it ran; `None` if somebody was faster.
     async fn bury(&self, id: &CallId, from: From) -> io::Result<Option<Report>> {
-        let function = self.settings.given.function.clone();
+        let function = self.means.settings.given.function.clone();
         let invocation = Invocation::new(id.clone(), function, Vec::new(), Vec::new(), 0);
         let message = match &from {
             From::Nobody => "the call was cancelled before it came",
@@ -255,8 +253,8 @@ impl Calls {
         };
         let report = verdict::not_run(&invocation, Outcome::Cancelled, message.into());
         let bytes = serde_json::to_vec(&report)?;
-        let keep_ms = u64::try_from(self.settings.given.keep_tombstones.as_millis()).unwrap_or(u64::MAX);
-        let (guard, id) = (self.guard.clone(), id.clone());
+        let keep_ms = u64::try_from(self.means.settings.given.keep_tombstones.as_millis()).unwrap_or(u64::MAX);
+        let (guard, id) = (self.means.guard.clone(), id.clone());
         let buried = blocking(move || {
             let owner = match &from {
                 From::Nobody => return guard.bury(&id, &bytes, now_ms().saturating_add(keep_ms)),
@@ -269,7 +267,7 @@ impl Calls {
     }
 
     async fn situation(&self, id: &CallId) -> io::Result<Situation> {
-        let (guard, call) = (self.guard.clone(), id.clone());
+        let (guard, call) = (self.means.guard.clone(), id.clone());
         let record = blocking(move || guard.look(&call)).await?;
         if let Record::Owned(owner) = record {
             let dead = self.observer.is_dead(id, &owner, Instant::now());

@@ -1,21 +1,27 @@
 //! One call from its claim to its result.
 
 use crate::{
+    cgroup::Cgroups,
     clock::{Deadline, now_ms},
     guard::{Claim, Guard, Owner},
     heartbeat::{Heartbeat, SharedClaim},
     outputs::{OutputError, Outputs},
-    program_log::ProgramLog,
-    run::{Cause, Ended, Halt, Halter, Program, run},
+    program_log::{ProgramLog, Texts},
+    resources::Machine,
+    run::{Cause, Ended, Halt, Halter, Program, Terms, run},
     settings::{Arguments, Settings},
+    telling::Teller,
+    usage::Meter,
     verdict,
 };
-use std::{io, sync::Arc, time::Duration};
+use std::{env, fs, io, path::Path, sync::Arc, time::Duration};
 use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep},
 };
 use zeebe2faas_contract::{Invocation, Outcome, Report};
+
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
 /// What may be run for an invocation: checked, nothing done yet.
 #[derive(Debug, Clone)]
@@ -40,12 +46,44 @@ impl Plan {
         }
         let (outputs, mut args) = Outputs::plan(invocation)?;
         let path = given.program.clone().unwrap_or_else(|| args.remove(0).into());
-        Ok(Self { invocation: invocation.clone(), program: Program { path, args }, outputs })
+        let program = Program { path, args, environment: Vec::new() };
+        Ok(Self { invocation: invocation.clone(), program, outputs })
     }
 
     /// The call's deadline.
     pub fn deadline(&self) -> Deadline {
         Deadline { at_ms: self.invocation.deadline_ms }
+    }
+}
+
+/// What every execution uses.
+#[derive(Debug)]
+pub struct Means {
+    /// What is allowed.
+    pub settings: Settings,
+    /// Owners and results.
+    pub guard: Guard,
+    /// Where runs are measured.
+    pub cgroups: Cgroups,
+    /// What programs may use.
+    pub machine: Machine,
+    /// Tells how far they are.
+    pub teller: Teller,
+}
+
+impl Means {
+    /// Opens the state directory and looks at the container.
+    pub fn open(settings: Settings) -> io::Result<Self> {
+        let given = &settings.given;
+        let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let cgroups = Cgroups::find(Path::new(CGROUP_ROOT), &membership, given.cgroup.clone());
+        Ok(Self {
+            guard: Guard::open(&given.state_dir, &given.function)?,
+            machine: Machine::look(&cgroups, Path::new(CGROUP_ROOT), &membership, given.max_runs),
+            teller: Teller::new(&settings)?,
+            cgroups,
+            settings,
+        })
     }
 }
 
@@ -74,16 +112,16 @@ pub enum Conclusion {
 }
 
 /// Claims the call, runs its program and stores the result.
-pub async fn execute(settings: &Settings, guard: &Guard, plan: Plan, from: From, halter: &Halter) -> Conclusion {
-    let claim = match claim(guard.clone(), &plan, from, settings.given.keep).await {
+pub async fn execute(means: &Means, plan: Plan, from: From, halter: &Halter) -> Conclusion {
+    let given = &means.settings.given;
+    let claim = match claim(means.guard.clone(), &plan, from, given.keep).await {
         Ok(Some(claim)) => SharedClaim::new(claim),
         Ok(None) => return Conclusion::Elsewhere,
         Err(error) => return Conclusion::Unsure(format!("the state directory cannot be written to: {error}")),
     };
-    let given = &settings.given;
     let heartbeat = Heartbeat::start(claim.clone(), given.beat, given.give_up_after, halter.clone());
     let call = &plan.invocation.call_id;
-    let ending = attempt(settings, &plan, &claim, halter).await;
+    let ending = attempt(means, &plan, &claim, halter).await;
     match ending {
         Ending::Store(report) => {
             let conclusion = store(given, &claim, &report).await;
@@ -119,7 +157,7 @@ enum Ending {
     Halted(Halt),
 }
 
-async fn attempt(settings: &Settings, plan: &Plan, claim: &SharedClaim, halter: &Halter) -> Ending {
+async fn attempt(means: &Means, plan: &Plan, claim: &SharedClaim, halter: &Halter) -> Ending {
     let not_run = |outcome, message: String| {
         verdict::not_run(&plan.invocation, outcome, format!("{} {message}", verdict::who(&plan.invocation)))
     };
@@ -136,12 +174,8 @@ async fn attempt(settings: &Settings, plan: &Plan, claim: &SharedClaim, halter: 
     if let Err(error) = with_outputs(plan, Outputs::prepare).await {
         return Ending::Refuse(not_run(Outcome::Refused, format!("was not started: {error}")));
     }
-    let given = &settings.given;
-    let call_id = plan.invocation.call_id.clone();
-    tracing::info!(call = %call_id, program = ?plan.program, "started");
-    let log = ProgramLog::new(call_id, given.log_tail_bytes, given.failure_text.clone());
-    match run(&plan.program, plan.deadline(), given.grace, halter, log).await {
-        Ok(ended) => conclude_run(given, plan, claim, halter, &ended).await,
+    match run_program(means, plan, halter).await {
+        Ok(ended) => conclude_run(&means.settings.given, plan, claim, halter, &ended).await,
         Err(error) => {
             discard(plan, claim).await;
             let program = plan.program.path.display();
@@ -153,6 +187,20 @@ async fn attempt(settings: &Settings, plan: &Plan, claim: &SharedClaim, halter: 
             Ending::Refuse(not_run(Outcome::Refused, format!("was not started: {why}")))
         }
     }
+}
+
+async fn run_program(means: &Means, plan: &Plan, halter: &Halter) -> io::Result<Ended> {
+    let (given, invocation) = (&means.settings.given, &plan.invocation);
+    let call_id = invocation.call_id.clone();
+    let environment = means.machine.environment(invocation.resources, |name| env::var_os(name).is_some());
+    let program = Program { environment, ..plan.program.clone() };
+    tracing::info!(call = %call_id, ?program, "started");
+    let meter = Meter::new(&means.cgroups, &format!("zeebe2faas-{call_id}")).await;
+    let texts = Texts { failure: given.failure_text.clone(), out_of_memory: given.out_of_memory_text.clone() };
+    let log = ProgramLog::new(call_id, given.log_tail_bytes, texts);
+    let terms = Terms { deadline: plan.deadline(), grace: given.grace, halter };
+    let (standing, _telling) = means.teller.tell(invocation);
+    run(&program, terms, log, meter, standing).await
 }
 
 async fn conclude_run(given: &Arguments, plan: &Plan, claim: &SharedClaim, halter: &Halter, ended: &Ended) -> Ending {

@@ -3,18 +3,26 @@
 //! Read in this order: [`settings`] says what is allowed; [`server`] checks and signs; [`calls`] decides whether a
 //! call is answered, awaited or run; [`guard`] keeps owners and results on the shared state directory, [`observer`]
 //! notices dead owners, [`heartbeat`] shows that we are alive; [`execution`] takes one call from its claim to its
-//! result, with [`run`] (the process group), [`program_log`], [`usage`], [`outputs`] and [`verdict`].
+//! result, with [`resources`] (the program's environment), [`outputs`] and [`verdict`]; [`run`] is the process group,
+//! with [`launch`], [`terminal`], [`program_log`], [`progress`], [`usage`] and [`cgroup`]; [`telling`] tells the bridge
+//! how far it is.
 
 pub mod calls;
+pub mod cgroup;
 pub mod clock;
 pub mod execution;
 pub mod guard;
 pub mod heartbeat;
+pub mod launch;
 pub mod observer;
 pub mod outputs;
 pub mod program_log;
+pub mod progress;
+pub mod resources;
 pub mod run;
 pub mod server;
 pub mod settings;
+pub mod telling;
+pub mod terminal;
 pub mod usage;
 pub mod verdict;

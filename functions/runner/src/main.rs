@@ -17,6 +17,7 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 use zeebe2faas_runner::{
     calls::Calls,
+    launch::join_and_exec,
     server,
     settings::{Arguments, Settings},
 };
@@ -25,6 +26,9 @@ use zeebe2faas_runner::{
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
+    if let Some(code) = join_and_exec() {
+        return code;
+    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(false).init();
     let settings = match Arguments::parse().check() {

@@ -2,22 +2,23 @@
 
 use crate::{
     clock::{Deadline, now_ms},
+    launch::launch,
     program_log::{Found, ProgramLog},
-    usage::Usage,
+    telling::Standing,
+    terminal::{self, Output},
+    usage::{Meter, Usage},
 };
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::{
     ffi::OsString,
-    io,
-    os::{fd::OwnedFd, unix::process::CommandExt, unix::process::ExitStatusExt},
-    process::{Child, Command, ExitStatus, Stdio},
+    io, mem,
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
 use tokio::{
-    io::AsyncReadExt,
-    net::unix::pipe,
     sync::{oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
@@ -26,7 +27,7 @@ use wait4::Wait4;
 /// Between two looks at memory and CPU; the first ones come sooner, for short runs.
 const SAMPLE_EVERY: Duration = Duration::from_millis(200);
 const FIRST_SAMPLE: Duration = Duration::from_millis(5);
-/// How long the output is read on after the group has ended: a process that left the group may hold the pipe open.
+/// How long the output is read on after the group has ended: a process that left the group may hold the terminal open.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
 
 /// Why a run is ended from outside.
@@ -93,6 +94,8 @@ pub struct Program {
     pub path: OsString,
     /// Its arguments.
     pub args: Vec<String>,
+    /// Variables that it gets besides the runner's own.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// How a run ended.
@@ -108,6 +111,8 @@ pub struct Ended {
     pub duration: Duration,
     /// Memory and CPU time.
     pub usage: Usage,
+    /// How many processes the kernel has killed meanwhile for lack of memory, where that can be told.
+    pub oom_kills: u64,
     /// The end of its output.
     pub log_tail: String,
     /// Telling lines of its output.
@@ -123,60 +128,63 @@ pub enum Cause {
     Halt(Halt),
 }
 
+/// What ends a run that does not end by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// When it must have ended.
+    pub deadline: Deadline,
+    /// From SIGTERM to SIGKILL.
+    pub grace: Duration,
+    /// Somebody's wish.
+    pub halter: &'a Halter,
+}
+
 /// Runs the program to its end: until it exits, until the deadline, or until it is halted. Its process group gets
-/// SIGTERM and, `grace` later, SIGKILL; what the main process leaves behind in the group is killed.
+/// SIGTERM and, `grace` later, SIGKILL; what the main process leaves behind in the group, or in the meter's cgroup, is
+/// killed. How far it is goes into `standing`.
 ///
 /// # Errors
 /// When the program cannot be started.
 pub async fn run(
     program: &Program,
-    deadline: Deadline,
-    grace: Duration,
-    halter: &Halter,
+    terms: Terms<'_>,
     log: ProgramLog,
+    mut meter: Meter,
+    standing: watch::Sender<Standing>,
 ) -> io::Result<Ended> {
-    let (output, output_end) = io::pipe()?;
-    let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output))?;
+    let (output, output_end) = terminal::open()?;
     let (started_at_ms, started) = (now_ms(), Instant::now());
-    let child = spawn(program, output_end)?;
+    let launched = launch(program, output_end, meter.group());
+    if !matches!(launched, Ok((_, true))) {
+        meter.leave_group().await;
+    }
+    let (child, _) = launched?;
+    standing.send_modify(|standing| standing.started_at_ms = Some(started_at_ms));
     let group = Pid::from_child(&child);
     let log = Arc::new(Mutex::new(log));
-    let reader = tokio::spawn(read(output, Arc::clone(&log)));
+    let reader = tokio::spawn(read(output, Arc::clone(&log), standing.clone()));
 
-    let mut usage = Usage::default();
-    let cause = watch_over(group, deadline, grace, halter, &mut usage).await;
+    let cause = watch_over(group, terms, &mut meter, &standing).await;
     // The main process is a zombie now: its number, and so the group's, cannot be anybody else's yet.
-    usage.sample(group.as_raw_nonzero().get());
+    meter.sample(group.as_raw_nonzero().get());
     signal(group, Signal::KILL);
     let last = child.wait4()?;
-    usage.raise(last.rusage.maxrss, last.rusage.utime + last.rusage.stime);
     let duration = started.elapsed();
+    let (usage, oom_kills) = meter.finish(&last.rusage).await;
     let abort = reader.abort_handle();
     if timeout(LAST_OUTPUT, reader).await.is_err() {
         abort.abort();
     }
     let (log_tail, found) = log.lock().unwrap_or_else(PoisonError::into_inner).finish();
-    Ok(Ended { status: last.status, cause, started_at_ms, duration, usage, log_tail, found })
-}
-
-/// An argument vector, no shell, no standard input; the pipe's writing end is closed here once the program has it.
-fn spawn(program: &Program, output: io::PipeWriter) -> io::Result<Child> {
-    Command::new(&program.path)
-        .args(&program.args)
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .spawn()
+    Ok(Ended { status: last.status, cause, started_at_ms, duration, usage, oom_kills, log_tail, found })
 }
 
 /// Returns when the main process has ended (it stays a zombie), and says why we ended it, if we did.
 async fn watch_over(
     group: Pid,
-    deadline: Deadline,
-    grace: Duration,
-    halter: &Halter,
-    usage: &mut Usage,
+    Terms { deadline, grace, halter }: Terms<'_>,
+    meter: &mut Meter,
+    standing: &watch::Sender<Standing>,
 ) -> Option<Cause> {
     let mut exited = exit_of(group);
     let mut cause = None;
@@ -187,7 +195,10 @@ async fn watch_over(
         tokio::select! {
             _ = &mut exited => return cause,
             halt = halter.halted(), if cause.is_none() => cause = Some(Cause::Halt(halt)),
-            () = sleep_until(look_again) => usage.sample(group.as_raw_nonzero().get()),
+            () = sleep_until(look_again) => {
+                let usage = meter.sample(group.as_raw_nonzero().get());
+                standing.send_if_modified(|standing| mem::replace(&mut standing.usage, usage) != usage);
+            }
         }
         pause = (pause * 2).min(SAMPLE_EVERY);
         if cause.is_none() && deadline.passed() {
@@ -226,12 +237,21 @@ fn signal(group: Pid, signal: Signal) {
     }
 }
 
-async fn read(mut output: pipe::Receiver, log: Arc<Mutex<ProgramLog>>) {
+async fn read(output: Output, log: Arc<Mutex<ProgramLog>>, standing: watch::Sender<Standing>) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         match output.read(&mut buffer).await {
             Ok(0) => return,
-            Ok(n) => log.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..n]),
+            Ok(n) => {
+                let reading = log.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..n]);
+                if reading.is_some() {
+                    standing.send_if_modified(|standing| {
+                        let changed = standing.reading != reading;
+                        standing.reading = reading;
+                        changed
+                    });
+                }
+            }
             Err(error) => return tracing::error!(%error, "the program's output cannot be read"),
         }
     }

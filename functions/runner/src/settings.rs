@@ -49,6 +49,21 @@ pub struct Arguments {
         default_value = "is not a valid DEM directory,Cannot open geoid file"
     )]
     pub failure_text: Vec<String>,
+    /// Comma-separated texts in the output of a program that failed which mean that it ran out of memory
+    #[arg(
+        long,
+        env = "RUNNER_OUT_OF_MEMORY_TEXT",
+        value_delimiter = ',',
+        default_value = "std::bad_alloc,Failed to allocate memory for image,ERROR 2:,Out of memory,out of memory,\
+                         Cannot allocate memory,MemoryError,memory allocation of"
+    )]
+    pub out_of_memory_text: Vec<String>,
+    /// How often the bridge is told how far a program is, at most, where it asks for that
+    #[arg(long, env = "RUNNER_PROGRESS_EVERY", value_parser = parse_duration, default_value = "1s")]
+    pub progress_every: Duration,
+    /// Folder of cgroup v2 in which each run gets a group of its own; by default the runner's own group
+    #[arg(long, env = "RUNNER_CGROUP")]
+    pub cgroup: Option<PathBuf>,
     /// Time between SIGTERM and SIGKILL when a program is ended
     #[arg(long, env = "RUNNER_GRACE", value_parser = parse_duration, default_value = "10s")]
     pub grace: Duration,
@@ -98,6 +113,7 @@ impl Arguments {
     pub fn check(mut self) -> Result<Settings, SettingsError> {
         self.allow.retain(|name| !name.is_empty());
         self.failure_text.retain(|text| !text.is_empty());
+        self.out_of_memory_text.retain(|text| !text.is_empty());
         let mut mistakes = Vec::new();
         if !is_function_name(&self.function) {
             mistakes.push(format!(
@@ -108,7 +124,9 @@ impl Arguments {
         if self.program.is_none() && self.allow.is_empty() {
             mistakes.push("RUNNER_ALLOW: name the programs that calls may run, or set RUNNER_PROGRAM".to_owned());
         }
-        for (name, value) in [("RUNNER_BEAT", self.beat), ("RUNNER_POLL", self.poll)] {
+        let times =
+            [("RUNNER_BEAT", self.beat), ("RUNNER_POLL", self.poll), ("RUNNER_PROGRESS_EVERY", self.progress_every)];
+        for (name, value) in times {
             if value.is_zero() {
                 mistakes.push(format!("{name}: must be longer than 0"));
             }

@@ -1,15 +1,19 @@
-//! Memory and CPU time of a process group, from `/proc`.
+//! Memory and CPU time of a run: from its cgroup where it has one, else of its process group from `/proc`.
 //!
-//! Memory: the sum of the members' peak resident sizes (`VmHWM`) at each sample, and the largest of these sums. CPU:
+//! Memory from `/proc`: the sum of the members' peak resident sizes (`VmHWM`) at each sample, and the largest of these sums. CPU:
 //! the sum of the members' own times and those of the children that they waited for. At the end the kernel's account
 //! of the main process (wait4) comes in: exact CPU time of it and of all that it waited for, the exact peak of the
 //! largest of them. So a peak of several processes together is missed only between two samples.
 
-use std::{fs, path::Path, time::Duration};
+use crate::cgroup::{Cgroups, RunGroup};
+use std::{fs, time::Duration};
+use wait4::ResourceUsage;
 
-/// What a process group used so far.
+/// What a run used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
+    /// Resident memory when it was last looked at, in bytes.
+    pub memory_bytes: u64,
     /// Largest sum of resident memory, in bytes.
     pub peak_memory_bytes: u64,
     /// CPU time, in seconds.
@@ -18,25 +22,91 @@ pub struct Usage {
 
 impl Usage {
     /// Looks at all processes whose group is `group`. A process that vanishes meanwhile is left out.
-    pub fn sample(&mut self, group: i32) {
+    fn sample(&mut self, group: i32) {
         let Ok(entries) = fs::read_dir("/proc") else { return };
-        let (mut memory_bytes, mut cpu_ticks) = (0, 0);
+        let (mut peak_bytes, mut cpu_ticks) = (0, 0);
+        self.memory_bytes = 0;
         for entry in entries.flatten() {
             let path = entry.path();
             let Some(ticks) = fs::read_to_string(path.join("stat")).ok().and_then(|stat| ticks(&stat, group)) else {
                 continue;
             };
             cpu_ticks += ticks;
-            memory_bytes += peak_memory_bytes(&path);
+            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+            self.memory_bytes += bytes_of(&status, "VmRSS:");
+            peak_bytes += bytes_of(&status, "VmHWM:");
         }
         let cpu_ms = cpu_ticks * 1000 / rustix::param::clock_ticks_per_second();
-        self.raise(memory_bytes, Duration::from_millis(cpu_ms));
+        self.raise(peak_bytes, Duration::from_millis(cpu_ms));
     }
 
     /// Takes what another source says, where it is more.
-    pub fn raise(&mut self, memory_bytes: u64, cpu: Duration) {
-        self.peak_memory_bytes = self.peak_memory_bytes.max(memory_bytes);
+    fn raise(&mut self, peak_bytes: u64, cpu: Duration) {
+        self.peak_memory_bytes = self.peak_memory_bytes.max(peak_bytes);
         self.cpu_seconds = self.cpu_seconds.max(cpu.as_secs_f64());
+    }
+}
+
+/// Measures one run.
+#[derive(Debug)]
+pub struct Meter {
+    usage: Usage,
+    group: Option<RunGroup>,
+    cgroups: Cgroups,
+    /// Of the runner's own group, before the run.
+    oom_kills_before: u64,
+}
+
+impl Meter {
+    /// Makes the run's cgroup, where that is possible.
+    pub async fn new(cgroups: &Cgroups, name: &str) -> Self {
+        let group = cgroups.for_run(name).await;
+        Self { usage: Usage::default(), group, cgroups: cgroups.clone(), oom_kills_before: cgroups.oom_kills() }
+    }
+
+    /// The run's cgroup.
+    pub fn group(&self) -> Option<&RunGroup> {
+        self.group.as_ref()
+    }
+
+    /// Looks at the run, whose process group is `process_group`.
+    pub fn sample(&mut self, process_group: i32) -> Usage {
+        let of_group = self.group.as_ref().map(|group| (group.memory_bytes(), group.cpu()));
+        if let Some((_, Some(cpu))) = of_group {
+            self.usage.raise(0, cpu);
+        }
+        match of_group {
+            Some((Some(bytes), _)) => {
+                self.usage.memory_bytes = bytes;
+                self.usage.raise(bytes, Duration::ZERO);
+            }
+            _ => self.usage.sample(process_group),
+        }
+        self.usage
+    }
+
+    /// The run is not in its cgroup: it did not start, or could not join.
+    pub async fn leave_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            group.kill();
+            group.remove().await;
+        }
+    }
+
+    /// Takes in the kernel's account of the main process, ends what is left of the run, and says what it used and how
+    /// many processes were killed for lack of memory: of the run, else of all that the container runs.
+    pub async fn finish(mut self, account: &ResourceUsage) -> (Usage, u64) {
+        self.usage.raise(account.maxrss, account.utime + account.stime);
+        self.usage.memory_bytes = 0;
+        let Some(group) = self.group else {
+            return (self.usage, self.cgroups.oom_kills().saturating_sub(self.oom_kills_before));
+        };
+        group.kill();
+        self.usage.raise(0, group.cpu().unwrap_or_default());
+        let oom_kills =
+            group.oom_kills().unwrap_or_else(|| self.cgroups.oom_kills().saturating_sub(self.oom_kills_before));
+        group.remove().await;
+        (self.usage, oom_kills)
     }
 }
 
@@ -51,11 +121,9 @@ fn ticks(stat: &str, group: i32) -> Option<u64> {
     fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>().ok()).sum()
 }
 
-/// `VmHWM`; a zombie has none.
-fn peak_memory_bytes(process: &Path) -> u64 {
-    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+/// A line of `/proc/PID/status` in kB; a zombie has none.
+fn bytes_of(status: &str, name: &str) -> u64 {
+    let kib = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix("kB")?.trim().parse().ok());
     kib.unwrap_or(0u64).saturating_mul(1024)
 }
 

@@ -61,9 +61,8 @@ fn judge(ended: &Ended, out_of_memory: bool) -> (Outcome, String) {
         (Some(Cause::Halt(Halt::Cancelled)), _) => (Outcome::Cancelled, format!("was cancelled {after}")),
         (Some(Cause::Halt(_)), _) => (Outcome::Failed, format!("was ended {after}: the runner was stopped")),
         _ if out_of_memory => {
-            let why =
-                "most likely it ran out of memory; raise the function's memory limit, or lower the program's need";
-            (Outcome::Failed, format!("was killed (SIGKILL) {after}: {why} (it used {})", memory(ended)))
+            let todo = "raise the function's memory limit, or lower the program's need";
+            (Outcome::Failed, format!("{}; {todo} (it used {})", lack_of_memory(ended, &after), memory(ended)))
         }
         (None, Some(0)) => match &ended.found.failure {
             Some(line) => {
@@ -80,10 +79,25 @@ fn judge(ended: &Ended, out_of_memory: bool) -> (Outcome, String) {
     }
 }
 
-/// SIGKILL that is not ours is the kernel's, for want of memory, in all but rare cases.
 fn ran_out_of_memory(ended: &Ended) -> bool {
-    let killed = signal_name(ended.status).as_deref() == Some("SIGKILL");
-    ended.cause.is_none() && (killed || ended.status.code() == Some(KILLED_BELOW_A_SHELL))
+    let told = ended.oom_kills > 0 || ended.found.out_of_memory.is_some();
+    ended.cause.is_none() && (was_killed(ended) || told && !ended.status.success())
+}
+
+/// SIGKILL that is not ours is the kernel's, for want of memory, in all but rare cases.
+fn was_killed(ended: &Ended) -> bool {
+    signal_name(ended.status).as_deref() == Some("SIGKILL") || ended.status.code() == Some(KILLED_BELOW_A_SHELL)
+}
+
+fn lack_of_memory(ended: &Ended, after: &str) -> String {
+    match (&ended.found.out_of_memory, was_killed(ended), ended.oom_kills > 0) {
+        (_, true, true) => format!("was killed (SIGKILL) {after} because it ran out of memory"),
+        (_, true, false) => format!("was killed (SIGKILL) {after}: most likely it ran out of memory"),
+        (Some(line), ..) => format!("ran out of memory {after}: {}", quote(line)),
+        (None, ..) => {
+            format!("failed {after}, and a process was killed meanwhile because the container ran out of memory")
+        }
+    }
 }
 
 fn memory(ended: &Ended) -> String {

@@ -1,13 +1,18 @@
 //! Reads one template file: TOML to a [`Template`], with every mistake found.
 
 use super::error::{Source, TemplateError, error_at};
+use super::size::parse_size;
 use super::{Template, parse_duration};
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zeebe2faas_contract::Resources;
 
-const KEYS: &str = "description, function, command, outputs, timeout, required, optional";
+const KEYS: &str = "description, function, command, outputs, timeout, memory, cores, required, optional";
+
+/// Most that `cores` may say.
+const MAX_CORES: u32 = 1024;
 
 /// Whether OpenFaaS takes this as a function's name: `[a-z0-9-]+`, and perhaps a dot and a namespace.
 pub fn is_function_name(name: &str) -> bool {
@@ -52,6 +57,7 @@ impl Reader<'_> {
         let function = self.function(table);
         let description = table.get("description").and_then(|value| self.string(value, "description"));
         let timeout = self.timeout(table);
+        let resources = Resources { memory_bytes: self.memory(table), cores: self.cores(table) };
         let outputs = self.outputs(table);
         let required = self.names(table, "required");
         let optional = self.names(table, "optional");
@@ -72,6 +78,7 @@ impl Reader<'_> {
                 template.function = function;
                 template.description = description;
                 template.timeout = timeout;
+                template.resources = resources;
                 template.outputs = plain(outputs);
                 template.required = plain(required);
                 Ok(template)
@@ -102,6 +109,32 @@ impl Reader<'_> {
         let value = table.get("timeout")?;
         let text = self.string(value, "timeout")?;
         parse_duration(&text).map_err(|message| self.mistake(&value.span(), message)).ok()
+    }
+
+    /// A string with a unit, or a number of bytes.
+    fn memory(&mut self, table: &DeTable<'_>) -> Option<u64> {
+        let value = table.get("memory")?;
+        let text = match value.get_ref() {
+            DeValue::Integer(number) => number.to_string(),
+            _ => self.string(value, "memory")?,
+        };
+        parse_size(&text).map_err(|message| self.mistake(&value.span(), message)).ok()
+    }
+
+    fn cores(&mut self, table: &DeTable<'_>) -> Option<u32> {
+        let value = table.get("cores")?;
+        let cores = match value.get_ref() {
+            DeValue::Integer(number) => number.to_string().parse().ok(),
+            _ => None,
+        };
+        let cores = cores.filter(|cores| (1..=MAX_CORES).contains(cores));
+        if cores.is_none() {
+            self.mistake(
+                &value.span(),
+                format!("`cores` must be a whole number from 1 to {MAX_CORES}, as in `cores = 4`"),
+            );
+        }
+        cores
     }
 
     /// The command, taken from the file as it stands there, so that positions are the file's own.

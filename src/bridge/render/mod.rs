@@ -19,6 +19,7 @@ mod guard;
 mod load;
 mod marks;
 mod scan;
+mod size;
 mod template;
 mod words;
 

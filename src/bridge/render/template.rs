@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tera::{Context, ErrorKind, Tera};
+use zeebe2faas_contract::Resources;
 
 /// The limit of a rendered command in bytes, unless the configuration says another.
 pub const DEFAULT_COMMAND_LIMIT: usize = 200_000;
@@ -35,6 +36,8 @@ pub struct Template {
     pub outputs: Vec<String>,
     /// How long a call may take, unless a task header says it.
     pub timeout: Option<Duration>,
+    /// What the program is meant to get by with.
+    pub resources: Resources,
     /// Names that must be there, used or not.
     pub required: Vec<String>,
     /// Names that may be missing or null.
@@ -80,6 +83,7 @@ impl Template {
             description: None,
             outputs: Vec::new(),
             timeout: None,
+            resources: Resources::default(),
             required: Vec::new(),
             optional,
             source,

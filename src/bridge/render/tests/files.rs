@@ -5,6 +5,7 @@ use crate::bridge::render::{DEFAULT_COMMAND_LIMIT, TemplateError};
 use serde_json::{Map, json};
 use std::path::Path;
 use std::time::Duration;
+use zeebe2faas_contract::Resources;
 
 fn load(files: &[(&str, &str)]) -> Result<Templates, Vec<String>> {
     let directory = tempfile::tempdir().unwrap();
@@ -93,7 +94,7 @@ fn every_mistake_of_every_file_is_reported_at_once() {
         "E_x.toml: the file's name must be lower-case letters, digits and `-`, then `.toml`; rename it",
         "a.toml: the key `function` is missing; write for example `function = \"otbcli\"`",
         "a.toml:1:1: the key `funktion` is not known; these are: description, function, command, outputs, timeout, \
-         required, optional",
+         memory, cores, required, optional",
         "a.toml:2:12: write the parameter's name without dashes: `out`",
         "a.toml:2:20: `outputs` must be given as a string; this is of type integer",
         "a.toml:3:11: `4 hours` is not a duration; write for example `90s`, `30m`, `4h`, `1h30m` or `PT4H`",
@@ -134,4 +135,23 @@ fn optional_names_may_be_missing_or_null_and_required_ones_must_be_there() {
     let text = "function = \"f\"\noptional = [\"mode\"]\ncommand = '''prog {{ mode }}'''\n";
     let error = load(&[("a.toml", text)]).unwrap().get("a").unwrap().render(&Map::new(), &Map::new(), 100).unwrap_err();
     assert!(error.message.starts_with("the optional variable `mode` is not set here; "), "{error}");
+}
+
+#[test]
+fn memory_and_cores_are_read_and_their_mistakes_have_a_place() {
+    let head = "function = 'f'\ncommand = 'prog'\n";
+    let of = |keys: &str| load(&[("a.toml", &format!("{head}{keys}"))]).map(|found| found.get("a").unwrap().resources);
+    let resources = |memory_bytes, cores| Ok(Resources { memory_bytes, cores });
+    assert_eq!(of("memory = '8Gi'\ncores = 4\n"), resources(Some(8 << 30), Some(4)));
+    assert_eq!(of("memory = 2_000_000\n"), resources(Some(2_000_000), None));
+    assert_eq!(of(""), resources(None, None));
+    assert_eq!(
+        of("memory = '8 GB'\ncores = 0\n"),
+        Err(vec![
+            "a.toml:3:10: `8 GB` is not an amount of memory; write for example `8Gi`, `512Mi` or `2G`".to_owned(),
+            "a.toml:4:9: `cores` must be a whole number from 1 to 1024, as in `cores = 4`".to_owned(),
+        ])
+    );
+    assert_eq!(of("cores = 1025").unwrap_err().len() + of("cores = '4'").unwrap_err().len(), 2);
+    assert!(of("memory = true").unwrap_err()[0].contains("3:10: `memory` must be given as a string"));
 }
