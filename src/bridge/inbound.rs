@@ -22,6 +22,9 @@ const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// Pause after a failure of the ledger.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+/// How often in the heartbeat's time-out silence is looked for, and calls asked about at once.
+const LOOKS_IN_TIMEOUT: u32 = 4;
+const SILENT_BATCH: usize = 256;
 /// Rows forgotten at once, and how often.
 const FORGET_BATCH: usize = 1000;
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
@@ -160,6 +163,23 @@ impl Bridge {
                 Err(error) => {
                     tracing::error!(%error, "the ledger does not tell what is to be delivered");
                     tokio::time::sleep(LEDGER_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Asks about calls that have gone silent, until stopped: their callback may be lost, and need not cost the deadline.
+    pub async fn watch_silence(self) {
+        let timeout = self.0.settings.calls.heartbeat_timeout;
+        let mut look = tokio::time::interval(timeout / LOOKS_IN_TIMEOUT);
+        loop {
+            look.tick().await;
+            for id in self.0.in_flight.silent(now_ms(), timeout, SILENT_BATCH) {
+                match self.0.ledger.open_call(id).await {
+                    Ok(Some(call)) => self.ask(call, Insistence::UntilAnswered),
+                    Ok(None) => {}
+                    Err(LedgerError::Stopped) => return,
+                    Err(error) => tracing::error!(%error, "the ledger does not tell of a silent call"),
                 }
             }
         }

@@ -180,9 +180,10 @@ impl Bridge {
     }
 
     /// Asks the runners about everything that was submitted before this process began: a callback that came
-    /// meanwhile is lost.
+    /// meanwhile is lost. What is in flight must have been counted before.
     pub async fn ask_about_the_past(&self) -> Result<(), LedgerError> {
         for (call, asking) in self.0.ledger.askable().await? {
+            self.0.in_flight.listen(&call.id, now_ms());
             self.ask(call, if asking { Insistence::UntilEnded } else { Insistence::UntilAnswered });
         }
         Ok(())

@@ -145,6 +145,9 @@ impl Bridge {
             call = %call.id, function = call.function, job = job.key, instance = job.process_instance_key,
             element = job.element_id, "submitted"
         );
+        if call.run_once {
+            self.0.in_flight.listen(&call.id, now_ms());
+        }
         let written = async {
             let written = self.0.ledger.submitted(call.id.clone(), now_ms()).await;
             self.0.in_flight.while_open(&call.id, || {

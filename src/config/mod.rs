@@ -126,6 +126,8 @@ pub struct Calls {
     pub message_ttl: Duration,
     /// Pause between two questions to a runner about the same call, at most.
     pub ask_interval: Duration,
+    /// How long nothing may be heard of a submitted call before its runner is asked; then ever more rarely.
+    pub heartbeat_timeout: Duration,
     /// Largest rendered command, in bytes.
     pub command_limit_bytes: usize,
     /// Outcomes that are delivered to Zeebe at the same time.

@@ -156,6 +156,7 @@ fn calls(section: &Section<'_>) -> Calls {
         grace: section.duration("grace", 30 * SECOND, Duration::ZERO..=HOUR),
         message_ttl: section.duration("message_ttl", 7 * DAY, SECOND..=90 * DAY),
         ask_interval: section.duration("ask_interval", 30 * SECOND, 10 * MILLISECOND..=HOUR),
+        heartbeat_timeout: section.duration("heartbeat_timeout", 45 * SECOND, 100 * MILLISECOND..=HOUR),
         command_limit_bytes: section.size("command_limit_bytes", 200_000, 256..=16 << 20),
         max_deliveries: section.size("max_deliveries", 64, 1..=4_096),
         retry_backoff: section.duration("retry_backoff", 30 * SECOND, Duration::ZERO..=HOUR),
