@@ -116,7 +116,6 @@ impl App {
         log_start(&settings, &callback, &admin);
         let mut parts = Parts::default();
         let mut readiness = Readiness::default();
-        bridge.ask_about_the_past().await?;
         for worker in &settings.workers {
             let permits = Arc::new(Semaphore::new(worker.max_in_flight));
             bridge.resume(&worker.job_type, &permits).await?;
@@ -127,6 +126,8 @@ impl App {
             parts.add("activation", activator.run());
             parts.add("the work on jobs", work(bridge.clone(), jobs));
         }
+        bridge.ask_about_the_past().await?;
+        bridge.hold_again().await?;
         let ledger_path = settings.ledger.clone();
         let listeners_stop = CancellationToken::new();
         let stop_listeners = listeners_stop.clone();
@@ -137,6 +138,8 @@ impl App {
         listeners.spawn(serve(admin, admin::router(shown), listeners_stop.clone()));
         listeners.spawn(serve(callback, functions, listeners_stop.clone()));
         parts.add("delivery", bridge.clone().deliver_backlog());
+        parts.add("the watch on silent calls", bridge.clone().watch_silence());
+        parts.add("the hold on open jobs", bridge.clone().hold_jobs());
         parts.add("the watch on deadlines", bridge.clone().watch_deadlines());
         parts.add("the removal of old calls", bridge.clone().forget_old_calls());
 

@@ -87,6 +87,26 @@ impl Questions {
         })
     }
 
+    /// Ends the call at its runner, wherever it is: the outcome, once the runner has said so. Gives up at the deadline,
+    /// at which the runner ends it anyway.
+    pub async fn cancel(&self, call: &Pending) -> Option<Outcome> {
+        let mut pause = FIRST_PAUSE.min(self.interval);
+        let ring = self.secret.for_function(&call.function);
+        while now_ms() < call.deadline_ms {
+            // Closed never: the semaphore lives as long as this handle.
+            let room = self.room.acquire().await;
+            match self.gateway.cancel(&call.function, &call.id, &ring).await {
+                Ok(CallState::Ended { report }) => return Some(Outcome::reported(*report)),
+                Ok(CallState::Running | CallState::Unknown) => {}
+                Err(error) => tracing::warn!(call = %call.id, %error, "could not be cancelled yet; trying on"),
+            }
+            drop(room);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.interval);
+        }
+        None
+    }
+
     fn somebody_asks(&self, call: &Pending, insistence: Insistence) -> bool {
         let mut asked = self.asked();
         let before = asked.get(&call.id).copied();

@@ -1,17 +1,20 @@
 //! A job's way to its function and back. Each step has a file and knows no other; `outbound` and `inbound` join them.
 //!
-//! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`]; where no
-//! callback tells, [`ask`] and [`deadline`]. Meanwhile [`progress`] comes in, and [`events`] go out to whoever watches.
-//! A task with the header `throw` makes no call: [`throw`].
+//! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
+//! [`reply`]); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
+//! [`progress`] comes in, and [`events`] go out to whoever watches. A task with the header `throw` makes no call:
+//! [`throw`].
 
 pub mod activate;
 pub mod ask;
 mod body;
 pub mod callback;
+mod cancel;
 pub mod classify;
 pub mod deadline;
 pub mod deliver;
 pub mod events;
+pub mod hold;
 pub mod in_flight;
 mod inbound;
 mod outbound;
@@ -20,6 +23,7 @@ pub mod prepare;
 pub mod probe;
 pub mod progress;
 pub mod render;
+pub mod reply;
 pub mod running;
 pub mod submit;
 pub mod task;
@@ -36,8 +40,9 @@ use crate::{
 };
 use ask::{Insistence, Questions};
 use deadline::Deadlines;
-use deliver::{Deliveries, Publisher};
+use deliver::{Deliveries, Messenger};
 use events::{Change, Events};
+use hold::Holds;
 use in_flight::{InFlight, Load, Taken};
 use render::Templates;
 use running::Running;
@@ -63,8 +68,9 @@ struct Parts {
     zeebe: Client,
     gateway: Gateway,
     ledger: Ledger,
-    publisher: Publisher,
+    messenger: Messenger,
     deliveries: Deliveries,
+    holds: Holds,
     questions: Option<Questions>,
     deadlines: Deadlines,
     in_flight: InFlight,
@@ -95,7 +101,8 @@ impl Bridge {
             .clone()
             .map(|secret| Questions::new(gateway.clone(), ledger.clone(), secret, calls.ask_interval, calls.grace));
         Self(Arc::new(Parts {
-            publisher: Publisher::new(zeebe.clone(), calls.message_ttl),
+            messenger: Messenger::new(zeebe.clone(), calls.message_ttl, calls.retry_backoff),
+            holds: Holds::default(),
             deliveries: Deliveries::new(calls.max_deliveries),
             questions,
             deadlines: Deadlines::new(calls.grace),
@@ -184,9 +191,10 @@ impl Bridge {
     }
 
     /// Asks the runners about everything that was submitted before this process began: a callback that came
-    /// meanwhile is lost.
+    /// meanwhile is lost. What is in flight must have been counted before.
     pub async fn ask_about_the_past(&self) -> Result<(), LedgerError> {
         for (call, asking) in self.0.ledger.askable().await? {
+            self.0.in_flight.listen(&call.id, now_ms());
             self.ask(call, if asking { Insistence::UntilEnded } else { Insistence::UntilAnswered });
         }
         Ok(())

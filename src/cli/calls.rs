@@ -160,7 +160,7 @@ fn page(Line { call, progress }: &Line<Call>) -> String {
         ("function", format!("{} (run once: {})", summary.function, yes(call.run_once))),
         ("process", format!("{} instance {}", summary.bpmn_process_id, summary.process_instance_key)),
         ("task", format!("{} job {} ({}), try {}", summary.element_id, call.job_key, call.job_type, call.attempt)),
-        ("message", format!("{} → variable {}", call.message, call.result)),
+        ("reply", format!("{} → variable {}", call.reply, call.result)),
         ("command", crate::bridge::submit::command_line(&call.args)),
         ("resources", resources(&call.resources)),
         ("progress", progress.as_ref().map_or_else(|| "-".to_owned(), how_far)),

@@ -70,6 +70,8 @@ pub struct OpenFaas {
     pub request_timeout: Duration,
     /// Largest body of an invocation, in bytes; OpenFaaS CE takes 256,000.
     pub body_limit_bytes: usize,
+    /// Whether the gateway cancels invocations (`DELETE /async-function/ID`): OpenFaaS Pro.
+    pub cancels: bool,
     /// User and the file of the password, for `/system/*` only.
     pub credentials: Option<Credentials>,
 }
@@ -124,12 +126,16 @@ pub struct Calls {
     pub message_ttl: Duration,
     /// Pause between two questions to a runner about the same call, at most.
     pub ask_interval: Duration,
+    /// How long nothing may be heard of a submitted call before its runner is asked; then ever more rarely.
+    pub heartbeat_timeout: Duration,
     /// Largest rendered command, in bytes.
     pub command_limit_bytes: usize,
     /// Outcomes that are delivered to Zeebe at the same time.
     pub max_deliveries: usize,
-    /// Pause before Zeebe hands a job out again whose submission was refused.
+    /// Pause before Zeebe hands a job out again whose submission was refused, or whose call failed for the first time.
     pub retry_backoff: Duration,
+    /// How long a job that stays open is locked once its call is submitted; renewed in time.
+    pub job_lock: Duration,
 }
 
 /// One job type.

@@ -101,8 +101,9 @@ fn openfaas(section: &Section<'_>, folder: &Path) -> Option<OpenFaas> {
     };
     let request_timeout = section.duration("request_timeout", 10 * SECOND, 100 * MILLISECOND..=10 * MINUTE);
     let body_limit_bytes = section.size("body_limit_bytes", 256_000, 1_024..=64 << 20);
+    let cancels = section.boolean("cancels", false);
     section.check_unknown();
-    Some(OpenFaas { gateway, request_timeout, body_limit_bytes, credentials })
+    Some(OpenFaas { gateway, request_timeout, body_limit_bytes, cancels, credentials })
 }
 
 fn callback(section: &Section<'_>) -> Option<Callback> {
@@ -155,9 +156,11 @@ fn calls(section: &Section<'_>) -> Calls {
         grace: section.duration("grace", 30 * SECOND, Duration::ZERO..=HOUR),
         message_ttl: section.duration("message_ttl", 7 * DAY, SECOND..=90 * DAY),
         ask_interval: section.duration("ask_interval", 30 * SECOND, 10 * MILLISECOND..=HOUR),
+        heartbeat_timeout: section.duration("heartbeat_timeout", 45 * SECOND, 100 * MILLISECOND..=HOUR),
         command_limit_bytes: section.size("command_limit_bytes", 200_000, 256..=16 << 20),
         max_deliveries: section.size("max_deliveries", 64, 1..=4_096),
         retry_backoff: section.duration("retry_backoff", 30 * SECOND, Duration::ZERO..=HOUR),
+        job_lock: section.duration("job_lock", 10 * MINUTE, SECOND..=DAY),
     };
     section.check_unknown();
     calls

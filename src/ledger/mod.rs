@@ -9,7 +9,7 @@ mod read;
 mod schema;
 mod writer;
 
-pub use call::{Acceptance, Call, Closing, Fixed, NewCall, Pending, State, Summary};
+pub use call::{Acceptance, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
 pub use read::LedgerReader;
 
 use std::{path::Path, path::PathBuf};

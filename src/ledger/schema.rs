@@ -10,7 +10,7 @@ use std::{
 /// Marks a SQLite file as ours ("z2fa").
 const APPLICATION_ID: i32 = 0x7a32_6661;
 /// Raised with every change of the tables.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// Times are milliseconds since 1970 (UTC). `state`: 0 accepted, 1 submitted, 2 ended.
 const TABLES: &str = "
@@ -25,7 +25,8 @@ CREATE TABLE calls (
     tenant               TEXT    NOT NULL,
     function             TEXT    NOT NULL,
     run_once             INTEGER NOT NULL,
-    message              TEXT    NOT NULL,
+    reply                TEXT    NOT NULL, -- JSON: what the outcome does in Zeebe
+    holds_job            INTEGER NOT NULL, -- 1: reply is that of a job which stays open until the end
     result               TEXT    NOT NULL,
     args                 TEXT    NOT NULL, -- a JSON array, fixed at the first submission
     outputs              TEXT    NOT NULL, -- a JSON array
@@ -48,6 +49,7 @@ CREATE TABLE calls (
 CREATE INDEX calls_of_job ON calls (job_key);
 CREATE INDEX calls_open ON calls (deadline_ms) WHERE state < 2 AND maybe_queued = 1;
 CREATE INDEX calls_undelivered ON calls (ended_ms) WHERE state = 2 AND delivered = 0;
+CREATE INDEX calls_held ON calls (call_id) WHERE state = 1 AND job_closed = 0 AND holds_job = 1;
 CREATE INDEX calls_kept ON calls (keep_until_ms);
 CREATE INDEX calls_accepted ON calls (accepted_ms);
 ";

@@ -16,7 +16,7 @@ use zeebe2faas::{
         token::Claims,
     },
     clock::now_ms,
-    ledger::Pending,
+    ledger::{Pending, Reply},
 };
 
 /// How long a callback waits for Zeebe. Nothing but Zeebe keeps its outcome, and OpenFaaS does not repeat it.
@@ -75,7 +75,11 @@ impl Steps {
         let (status, reason) = (outcome.status.as_str(), &outcome.message);
         tracing::info!(call = %call.id, function = call.function, status, reason, "ended");
         let ttl = self.settings.calls.message_ttl;
-        match self.zeebe.publish(call, outcome, ttl, DELIVERY_PATIENCE).await {
+        let Reply::Message(name) = &call.reply else {
+            tracing::error!(call = %call.id, "not a call of this worker: its job is open");
+            return (StatusCode::SERVICE_UNAVAILABLE, "Zeebe cannot take it\n");
+        };
+        match self.zeebe.publish(name, call, outcome, ttl, DELIVERY_PATIENCE).await {
             Ok(()) => (StatusCode::OK, "ok\n"),
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "an outcome is lost: Zeebe did not take it in time");

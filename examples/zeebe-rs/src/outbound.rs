@@ -11,7 +11,7 @@ use zeebe2faas::{
         token::Claims,
     },
     clock::{millis, now_ms},
-    ledger::{Fixed, Pending},
+    ledger::{Fixed, Reply},
     zeebe::{FailJob, Job},
 };
 
@@ -33,6 +33,10 @@ impl Steps {
             Ok(prepared) => prepared,
             Err(mistake) => return self.fail(job, 0, mistake, json!({})).await,
         };
+        if let Reply::Job(_) = prepared.call.reply {
+            let mistake = "header `reply`: `job` needs the ledger of `zeebe2faas run`; this worker has none";
+            return self.fail(job, 0, mistake.to_owned(), json!({})).await;
+        }
         let ready = match self.ready(&prepared) {
             Ok(ready) => ready,
             Err(mistake) => return self.refuse(job, &prepared, mistake).await,
@@ -49,17 +53,8 @@ impl Steps {
 
     fn ready<'a>(&self, prepared: &'a Prepared) -> Result<Ready<'a>, String> {
         let (settings, call) = (&self.settings, &prepared.call);
-        let pending = Pending {
-            id: call.id.clone(),
-            function: call.function.clone(),
-            run_once: call.run_once,
-            message: call.message.clone(),
-            result: call.result.clone(),
-            tenant: call.tenant.clone(),
-            deadline_ms: call.deadline_ms,
-        };
         let expires_ms = call.deadline_ms.saturating_add(millis(TOKEN_GRACE));
-        let claims = Claims::new(pending, call.job_key, settings.replica.clone(), expires_ms);
+        let claims = Claims::new(call.pending(call.deadline_ms), call.job_key, settings.replica.clone(), expires_ms);
         let token = claims.seal(&settings.keys.token).map_err(|error| error.to_string())?;
         let callback_url = format!("{}/callback/{token}", settings.callback.url);
         let reply_to = ReplyTo { callback_url, progress_url: None };
