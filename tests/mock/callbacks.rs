@@ -9,7 +9,10 @@ use tokio::{
     net::TcpStream,
 };
 use tonic::Code;
-use zeebe2faas::{bridge::token::Claims, ledger::Pending};
+use zeebe2faas::{
+    bridge::token::Claims,
+    ledger::{Pending, Reply},
+};
 use zeebe2faas_contract::{CallId, KeyRing, random_key_line};
 use zeebe2faas_tests::{fake_gateway::Answer, fake_openfaas::Invocation, product::Product, soon};
 
@@ -19,7 +22,7 @@ fn token(invocation: &Invocation, ring: &KeyRing, expires_ms: u64) -> String {
         id: invocation.call_id().parse::<CallId>().unwrap(),
         function: invocation.function.clone(),
         run_once: false,
-        message: "faas-done".into(),
+        reply: Reply::Message("faas-done".into()),
         result: "call".into(),
         tenant: String::new(),
         deadline_ms: expires_ms,
