@@ -245,7 +245,7 @@ async fn calls_are_shown_by_the_running_bridge_and_without_it_from_its_ledger() 
     let heading: Vec<&str> = lines[0].split_whitespace().collect();
     assert_eq!(heading, ["CALL", "STATE", "FUNCTION", "DONE", "SECONDS", "TASK", "INSTANCE"]);
     let row: Vec<&str> = lines[1].split_whitespace().collect();
-    assert_eq!((&row[..4], &row[5..]), (&[&*id, "failed", "plain", "-"][..], &["task", "0"][..]));
+    assert_eq!((&row[..3], &row[4..]), (&[&*id, "failed", "plain"][..], &["task", "0"][..]));
     assert_eq!(calls(&["--state", "submitted"]).out.lines().count(), 1);
 
     let page = calls(&["show", &id]).out;
