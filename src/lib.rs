@@ -1,7 +1,7 @@
 //! The bridge between a Camunda 8 / Zeebe cluster and OpenFaaS.
 //!
 //! In reading order: [`cli`] starts it, [`config`] checks the settings, [`app`] builds and runs, [`bridge`] has the
-//! steps, which use [`zeebe`], [`openfaas`] and the [`ledger`]; [`admin`] shows it.
+//! steps, which use [`zeebe`], [`openfaas`] and the [`ledger`]; [`listener`] lets callbacks in, [`admin`] shows it.
 
 pub mod admin;
 pub mod app;
@@ -10,6 +10,10 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod ledger;
+pub mod listener;
 pub mod metrics;
 pub mod openfaas;
+pub mod reload;
+pub mod secret;
+pub mod tls;
 pub mod zeebe;

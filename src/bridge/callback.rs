@@ -27,7 +27,7 @@ async fn receive(
     body: Body,
 ) -> (StatusCode, &'static str) {
     let keys = &bridge.settings().keys;
-    let Some(claims) = Claims::open(&token, &keys.token, now_ms()) else {
+    let Some(claims) = Claims::open(&token, &keys.token.current(), now_ms()) else {
         bridge.metrics().callback("rejected");
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };

@@ -30,7 +30,7 @@ impl Bridge {
     pub async fn receive(&self, call: Pending, callback: &Callback<'_>) -> Result<(), NotTaken> {
         let verdict = match (&self.0.settings.keys.runner, call.run_once) {
             (Some(secret), true) => {
-                outcome::of_runner(&call.id, &call.function, callback, &secret.for_function(&call.function))
+                outcome::of_runner(&call.id, &call.function, callback, &secret.current().for_function(&call.function))
             }
             (None, true) => Verdict::Provisional("keys.runner_file is not set, so no report can be checked"),
             (_, false) => outcome::of_function(&call.id, &call.function, callback),

@@ -3,6 +3,7 @@ use crate::{
     clock::now_ms,
     config,
     ledger::{Call, LedgerReader, State, Summary},
+    tls,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::Path, time::Duration};
@@ -92,7 +93,7 @@ fn show(id: &CallId, address: SocketAddr, ledger: &Path) -> Result<Call, Failure
 /// The running bridge's answer; nothing where none runs.
 fn ask(address: SocketAddr, path: &str) -> Result<Option<String>, Failure> {
     block_on(async {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+        let client = tls::plain_http().timeout(TIMEOUT).build();
         let client = client.map_err(|error| Failure::Failed(error.to_string()))?;
         let response = match client.get(format!("http://{address}{path}")).send().await {
             Ok(response) => response,

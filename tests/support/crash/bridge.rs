@@ -68,11 +68,16 @@ impl Bridge {
         soon(child.wait()).await.expect("its end can be waited for")
     }
 
+    async fn get(&self, path: &str) -> reqwest::Response {
+        let client = zeebe2faas::tls::plain_http().build().expect("a client");
+        client.get(format!("{}/{path}", self.admin)).send().await.expect("it answers")
+    }
+
     /// Waits until `/readyz` says that it is stopping.
     pub async fn is_stopping(&self) {
         soon(async {
             loop {
-                let answer = reqwest::get(format!("{}/readyz", self.admin)).await.expect("it answers");
+                let answer = self.get("readyz").await;
                 if answer.text().await.expect("a text").contains("stopping") {
                     return;
                 }
@@ -86,7 +91,7 @@ impl Bridge {
     pub async fn calls(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         soon(async {
             loop {
-                let answer = reqwest::get(format!("{}/api/calls", self.admin)).await.expect("it answers");
+                let answer = self.get("api/calls").await;
                 let calls: Vec<Value> = answer.json().await.expect("a list");
                 if wanted(&calls) {
                     return calls;
