@@ -62,22 +62,28 @@ enum Next {
 
 impl Tokens {
     pub fn new(oauth: &OAuth, settings: &Settings) -> Result<Self, Error> {
-        let state = State {
-            current: None,
-            failure: None,
-            fetching: false,
-            after_refusal: false,
-            pauses: Pauses::new(settings),
-        };
         let server = Arc::new(Server::new(oauth, settings.request_timeout)?);
-        Ok(Self { server, state: watch::Sender::new(state) })
+        Ok(Self { server, state: watch::Sender::new(State::new(settings)) })
     }
 
     /// A token that is still good.
     pub async fn header(&self) -> Result<Header, Error> {
         let mut changes = self.state.subscribe();
         loop {
-            match self.next() {
+            let mut next = (Next::Wait, false);
+            self.state.send_if_modified(|state| {
+                next = state.next(Instant::now());
+                false
+            });
+            if next.1 {
+                let tokens = self.clone();
+                // A task of its own: whoever wanted the token may go away meanwhile.
+                tokio::spawn(async move {
+                    let fetched = tokens.server.fetch().await;
+                    tokens.state.send_modify(|state| state.keep(fetched, Instant::now()));
+                });
+            }
+            match next.0 {
                 Next::Use(header) => return Ok(header),
                 Next::Fail(error) => return Err(error),
                 // The sender lives as long as this handle.
@@ -88,67 +94,125 @@ impl Tokens {
 
     /// Zeebe did not take this token. What the caller shall hear if another one may help.
     pub fn refused(&self, header: &Header, message: &str) -> Option<Error> {
-        let mut helps = true;
+        let mut helps = false;
         self.state.send_if_modified(|state| {
-            let Some(current) = state.current.as_ref().filter(|current| current.header == *header) else {
-                return false;
-            };
-            helps = !current.after_refusal || current.fetched.elapsed() >= TRUST_AFTER_REFUSAL;
-            if helps {
-                (state.current, state.after_refusal) = (None, true);
-            }
-            helps
+            helps = state.refused(header, Instant::now());
+            false
         });
         helps.then(|| Error::TokenRefused { message: message.to_owned() })
     }
+}
 
-    fn next(&self) -> Next {
-        let mut next = Next::Wait;
-        let mut fetch = false;
-        self.state.send_if_modified(|state| {
-            let now = Instant::now();
-            let may_fetch = !state.fetching && state.failure.as_ref().is_none_or(|(_, until)| *until <= now);
-            next = match (&state.current, &state.failure) {
-                (Some(current), _) if now < current.end => {
-                    fetch = may_fetch && now >= current.renew;
-                    Next::Use(current.header.clone())
-                }
-                (_, Some((error, until))) if now < *until => Next::Fail(error.clone()),
-                _ => {
-                    fetch = may_fetch;
-                    Next::Wait
-                }
-            };
-            state.fetching |= fetch;
-            false
-        });
-        if fetch {
-            let tokens = self.clone();
-            // A task of its own: whoever wanted the token may go away meanwhile.
-            tokio::spawn(async move { tokens.keep(tokens.server.fetch().await) });
-        }
-        next
+impl State {
+    fn new(settings: &Settings) -> Self {
+        let pauses = Pauses::new(settings);
+        Self { current: None, failure: None, fetching: false, after_refusal: false, pauses }
     }
 
-    fn keep(&self, fetched: Result<Token, Error>) {
-        self.state.send_modify(|state| {
-            state.fetching = false;
-            let now = Instant::now();
-            match fetched {
-                Ok(Token { header, lifetime }) => {
-                    let end = now + lifetime.saturating_sub(MARGIN.min(lifetime / 10));
-                    let after_refusal = std::mem::take(&mut state.after_refusal);
-                    let renew = now + lifetime.mul_f64(RENEW_AFTER);
-                    state.current = Some(Current { header, fetched: now, renew, end, after_refusal });
-                    state.failure = None;
-                    state.pauses.reset();
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "no token for Zeebe; trying again");
-                    let pause = if error.is_passing() { state.pauses.next() } else { REFUSED_PAUSE };
-                    state.failure = Some((error, now + pause));
-                }
+    /// What to do for a request, and whether to fetch a token meanwhile.
+    fn next(&mut self, now: Instant) -> (Next, bool) {
+        let may_fetch = !self.fetching && self.failure.as_ref().is_none_or(|(_, until)| *until <= now);
+        let (next, wanted) = match (&self.current, &self.failure) {
+            (Some(current), _) if now < current.end => (Next::Use(current.header.clone()), now >= current.renew),
+            (_, Some((error, until))) if now < *until => (Next::Fail(error.clone()), false),
+            _ => (Next::Wait, true),
+        };
+        let fetch = wanted && may_fetch;
+        self.fetching |= fetch;
+        (next, fetch)
+    }
+
+    fn keep(&mut self, fetched: Result<Token, Error>, now: Instant) {
+        self.fetching = false;
+        match fetched {
+            Ok(Token { header, lifetime }) => {
+                let end = now + lifetime.saturating_sub(MARGIN.min(lifetime / 10));
+                let renew = now + lifetime.mul_f64(RENEW_AFTER);
+                let after_refusal = std::mem::take(&mut self.after_refusal);
+                self.current = Some(Current { header, fetched: now, renew, end, after_refusal });
+                self.failure = None;
+                self.pauses.reset();
             }
-        });
+            Err(error) => {
+                tracing::warn!(%error, "no token for Zeebe; trying again");
+                let pause = if error.is_passing() { self.pauses.next() } else { REFUSED_PAUSE };
+                self.failure = Some((error, now + pause));
+            }
+        }
+    }
+
+    /// Drops the token that Zeebe refused, unless it came in place of another refused one a moment ago. Whether another
+    /// one may help: also when it is there already.
+    fn refused(&mut self, header: &Header, now: Instant) -> bool {
+        match &self.current {
+            Some(current) if current.header == *header => {
+                if current.after_refusal && now < current.fetched + TRUST_AFTER_REFUSAL {
+                    return false;
+                }
+                (self.current, self.after_refusal) = (None, true);
+                true
+            }
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::zeebe::auth::header;
+
+    fn state() -> State {
+        State::new(&Settings::new("zeebe:1"))
+    }
+
+    fn token(text: &str, seconds: u64) -> Result<Token, Error> {
+        Ok(Token { header: header(text).unwrap(), lifetime: Duration::from_secs(seconds) })
+    }
+
+    fn away() -> Result<Token, Error> {
+        Err(Error::NoToken { url: "http://login".to_owned(), reason: "away".to_owned() })
+    }
+
+    fn used(next: &(Next, bool)) -> Option<&str> {
+        if let Next::Use(header) = &next.0 { header.to_str().ok() } else { None }
+    }
+
+    #[test]
+    fn a_token_is_fetched_once_for_all_who_wait_and_renewed_while_it_is_in_use() {
+        let (mut state, now) = (state(), Instant::now());
+        assert!(matches!(state.next(now), (Next::Wait, true)));
+        assert!(matches!(state.next(now), (Next::Wait, false)));
+        state.keep(token("one", 100), now);
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert!(matches!(state.next(at(74)), (Next::Use(_), false)));
+        assert!(matches!(state.next(at(76)), (Next::Use(_), true)));
+        assert!(matches!(state.next(at(77)), (Next::Use(_), false)), "one request at a time");
+        state.keep(away(), at(78));
+        assert_eq!(used(&state.next(at(89))), Some("one"), "a failed renewal leaves what is still good");
+        state.keep(token("two", 100), at(89));
+        assert_eq!(used(&state.next(at(91))), Some("two"));
+    }
+
+    #[test]
+    fn a_failure_is_everybodys_answer_until_the_pause_is_over() {
+        let (mut state, now) = (state(), Instant::now());
+        state.next(now);
+        state.keep(Err(Error::ClientRefused { url: String::new(), reason: String::new() }), now);
+        assert!(matches!(state.next(now), (Next::Fail(_), false)));
+        assert!(matches!(state.next(now + REFUSED_PAUSE), (Next::Wait, true)));
+    }
+
+    #[test]
+    fn a_refused_token_is_dropped_once_only() {
+        let (mut state, now) = (state(), Instant::now());
+        let (one, two) = (header("one").unwrap(), header("two").unwrap());
+        state.keep(token("one", 100), now);
+        assert!(state.refused(&one, now));
+        assert!(state.refused(&one, now), "it is gone already");
+        state.keep(token("two", 100), now);
+        assert!(!state.refused(&two, now), "another one would be refused too");
+        assert!(state.refused(&two, now + TRUST_AFTER_REFUSAL));
     }
 }
