@@ -101,8 +101,8 @@ pub struct Zeebe {
 pub struct OpenFaas {
     /// The gateway's URL, without a slash at the end.
     pub gateway: String,
-    /// How its certificate is checked.
-    pub tls: Arc<ClientConfig>,
+    /// How its certificate is checked; as the file was at the start.
+    pub tls: Reloaded<Arc<ClientConfig>>,
     /// Deadline of one request.
     pub request_timeout: Duration,
     /// Largest body of an invocation, in bytes; OpenFaaS CE takes 256,000.

@@ -149,16 +149,21 @@ fn client_credentials(section: &Section<'_>, client_id: String, folder: &Path) -
 }
 
 /// How the peer at a URL is trusted. The system's certificates are read only where they are needed.
-fn https(section: &Section<'_>, url: &str, ca: Option<Found<String>>, folder: &Path) -> Option<Arc<ClientConfig>> {
+fn https(
+    section: &Section<'_>,
+    url: &str,
+    ca: Option<Found<String>>,
+    folder: &Path,
+) -> Option<Reloaded<Arc<ClientConfig>>> {
     if url.starts_with("https:") {
         let files = ClientFiles { ca: ca.as_ref().map(|found| folder.join(&found.value)), identity: None };
-        return client(section, ca, files, tls::HTTP_1).map(|tls| tls.current());
+        return client(section, ca, files, tls::HTTP_1);
     }
     if let Some(ca) = ca {
         section.reject(&ca, &format!("a certificate needs TLS, but `{url}` begins with http://"));
         return None;
     }
-    Some(Arc::new(tls::trusts_nobody()))
+    Some(Reloaded::fixed(Arc::new(tls::trusts_nobody())))
 }
 
 pub fn openfaas(section: &Section<'_>, folder: &Path) -> Option<OpenFaas> {

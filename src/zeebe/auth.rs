@@ -40,8 +40,8 @@ pub struct OAuth {
     pub audience: Option<String>,
     /// What it allows, where the server asks.
     pub scope: Option<String>,
-    /// How the server's certificate is checked.
-    pub tls: Arc<ClientConfig>,
+    /// How the server's certificate is checked; as the file was when the client was made.
+    pub tls: Reloaded<Arc<ClientConfig>>,
 }
 
 /// The value of the header.

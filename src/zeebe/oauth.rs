@@ -48,7 +48,7 @@ impl Server {
     pub fn new(oauth: &OAuth, timeout: Duration) -> Result<Self, Error> {
         let OAuth { url, client_id, client_secret, audience, scope, tls } = oauth.clone();
         let http = Client::builder()
-            .tls_backend_preconfigured((*tls).clone())
+            .tls_backend_preconfigured((*tls.current()).clone())
             .redirect(redirect::Policy::none())
             .timeout(timeout)
             // Tokens are fetched hours apart.

@@ -45,7 +45,7 @@ fn with_tokens(gateway: &FakeGateway, url: String) -> Client {
         client_secret: Reloaded::fixed(Secret::parse(SECRET).unwrap()),
         audience: Some("zeebe".to_owned()),
         scope: None,
-        tls: Arc::new(tls::trusts_nobody()),
+        tls: Reloaded::fixed(Arc::new(tls::trusts_nobody())),
     });
     Client::new(&Settings { auth, ..settings(gateway) }).unwrap()
 }
