@@ -193,3 +193,76 @@ pub fn http_url(text: &str) -> Result<String, String> {
         scheme => Err(format!("`{text}`: expected http://HOST:PORT or https://HOST:PORT, found `{scheme}:`")),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::{ConfigError, Environment, load_zeebe, parse};
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn zeebe(pairs: &[(&str, &str)]) -> Result<Zeebe, String> {
+        load_zeebe(None, &environment(pairs)).map_err(|ConfigError(mistakes)| mistakes.join("\n"))
+    }
+
+    #[test]
+    fn the_variables_of_zeebes_own_clients_are_enough() {
+        let zeebe = zeebe(&[
+            ("ZEEBE_ADDRESS", "zeebe.example:26500"),
+            ("ZEEBE_INSECURE_CONNECTION", "true"),
+            ("ZEEBE_CA_CERTIFICATE_PATH", "/ignored/where/nothing/is/encrypted"),
+            ("ZEEBE_CLIENT_ID", "bridge"),
+            ("ZEEBE_CLIENT_SECRET", "secret"),
+            ("ZEEBE_AUTHORIZATION_SERVER_URL", "http://login/token"),
+            ("ZEEBE_TOKEN_AUDIENCE", "zeebe-api"),
+            ("ZEEBE_TOKEN_SCOPE", "all"),
+        ])
+        .unwrap();
+        assert_eq!((&*zeebe.address, zeebe.tls.is_none()), ("http://zeebe.example:26500", true));
+        let Auth::OAuth(oauth) = zeebe.auth else { unreachable!("a client id means OAuth") };
+        assert_eq!(oauth.client_secret.current().expose(), "secret");
+        let told = (&*oauth.client_id, &*oauth.url, oauth.audience.as_deref(), oauth.scope.as_deref());
+        assert_eq!(told, ("bridge", "http://login/token", Some("zeebe-api"), Some("all")));
+    }
+
+    #[test]
+    fn what_contradicts_itself_or_lacks_a_half_is_refused_with_what_to_do() {
+        let insecure = ("ZEEBE_INSECURE_CONNECTION", "true");
+        for (pairs, part) in [
+            (vec![("ZEEBE_ADDRESS", "https://zeebe:443"), insecure], "ZEEBE_INSECURE_CONNECTION is true: change one"),
+            (vec![("ZEEBE_ADDRESS", "http://zeebe:1"), ("ZEEBE_INSECURE_CONNECTION", "false")], "change one"),
+            (vec![("ZEEBE_INSECURE_CONNECTION", "yes")], "expected true or false"),
+            (vec![("ZEEBE_CLIENT_ID", "bridge")], "zeebe.oauth.url is missing"),
+            (vec![("ZEEBE_CLIENT_ID", "bridge")], "zeebe.oauth.client_secret_file is missing"),
+            (vec![("ZEEBE2FAAS_ZEEBE_CA_FILE", "/ca.pem")], "begin zeebe.address with https://"),
+            (vec![("ZEEBE2FAAS_ZEEBE_USER", "me")], "a user needs `password_file`"),
+            (vec![("ZEEBE2FAAS_ZEEBE_USER", "me"), ("ZEEBE_CLIENT_ID", "x")], "exclude each other"),
+            (vec![("ZEEBE_ADDRESS", "https://z"), ("ZEEBE_CA_CERTIFICATE_PATH", "/no/ca")], "/no/ca cannot be read"),
+        ] {
+            let mistakes = zeebe(&pairs).unwrap_err();
+            assert!(mistakes.contains(part), "{part}: {mistakes}");
+        }
+    }
+
+    #[test]
+    fn certificates_that_cannot_work_are_mistakes_of_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token.key"), zeebe2faas_contract::random_key_line("k")).unwrap();
+        std::fs::write(folder.path().join("no.pem"), "nothing\n").unwrap();
+        let text = "cluster = \"c\"\nkeys.token_file = \"token.key\"\ncallback.url = \"http://b:1\"\n\
+                    callback.tls = { cert_file = \"no.pem\", key_file = \"no.pem\" }\n\
+                    openfaas = { gateway = \"https://g\", ca_file = \"no.pem\" }\n";
+        let parsed = parse(&folder.path().join("z.toml"), text, &Environment::new());
+        let mistakes = parsed.unwrap_err().to_string();
+        for part in [
+            "z.toml:3: callback.url: with callback.tls the listener speaks HTTPS only",
+            "z.toml:4: callback.tls.cert_file: cert_file holds no certificate",
+            "z.toml:5: openfaas.ca_file: ca_file holds no certificate",
+        ] {
+            assert!(mistakes.contains(part), "{part}: {mistakes}");
+        }
+    }
+}

@@ -210,7 +210,6 @@ impl Service {
         Self(Arc::new(Shared { state: Mutex::default(), changed: watch::Sender::new(0) }))
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's interceptors")]
     #[expect(clippy::unnecessary_wraps, reason = "tonic's interceptors")]
     fn note(&self, request: Request<()>) -> Result<Request<()>, Status> {
         let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());

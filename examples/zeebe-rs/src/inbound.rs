@@ -33,7 +33,7 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let Some(claims) = Claims::open(&token, &steps.settings.keys.token, now_ms()) else {
+    let Some(claims) = Claims::open(&token, &steps.settings.keys.token.current(), now_ms()) else {
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };
     let Ok(_room) = steps.callback_room.acquire().await else {
@@ -69,7 +69,7 @@ impl Steps {
     async fn judge(&self, call: &Pending, callback: &Callback<'_>) -> Verdict {
         let verdict = match &self.settings.keys.runner {
             Some(secret) if call.run_once => {
-                of_runner(&call.id, &call.function, callback, &secret.for_function(&call.function))
+                of_runner(&call.id, &call.function, callback, &secret.current().for_function(&call.function))
             }
             None if call.run_once => Verdict::Provisional("without keys.runner_file no report can be checked"),
             _ => of_function(&call.id, &call.function, callback),

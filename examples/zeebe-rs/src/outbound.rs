@@ -60,11 +60,12 @@ impl Steps {
         };
         let expires_ms = call.deadline_ms.saturating_add(millis(TOKEN_GRACE));
         let claims = Claims::new(pending, call.job_key, settings.replica.clone(), expires_ms);
-        let token = claims.seal(&settings.keys.token).map_err(|error| error.to_string())?;
+        let token = claims.seal(&settings.keys.token.current()).map_err(|error| error.to_string())?;
         let url = format!("{}/callback/{token}", settings.callback.url);
         let command = Fixed { args: call.args.clone(), outputs: call.outputs.clone(), deadline_ms: call.deadline_ms };
-        let (runner, limit) = (settings.keys.runner.as_ref(), settings.openfaas.body_limit_bytes);
-        Ready::new(&call.function, &call.id, &command, prepared.body, runner, limit, url)
+        let runner = settings.keys.runner.as_ref().map(|secret| secret.current());
+        let limit = settings.openfaas.body_limit_bytes;
+        Ready::new(&call.function, &call.id, &command, prepared.body, runner.as_ref(), limit, url)
     }
 
     /// OpenFaaS has the call: the service task is done, and the receive task waits.
