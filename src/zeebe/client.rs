@@ -157,7 +157,6 @@ fn channel(address: &str, settings: &Settings) -> Result<Channel, Error> {
         .map_err(|error| wrong(error.to_string()))?
         .origin(origin);
     let endpoint = endpoint
-        .connect_timeout(settings.connect_timeout)
         .tcp_nodelay(true)
         .tcp_keepalive(Some(TCP_KEEP_ALIVE))
         // Only while a request is open: Zeebe closes connections that ping without one.
@@ -169,7 +168,7 @@ fn channel(address: &str, settings: &Settings) -> Result<Channel, Error> {
         Some(tls) if address.starts_with("https:") => {
             connect_lazy(&endpoint, settings.connect_timeout, TCP_KEEP_ALIVE, tls.clone())
         }
-        _ => Ok(endpoint.connect_lazy()),
+        _ => Ok(endpoint.connect_timeout(settings.connect_timeout).connect_lazy()),
     }
 }
 

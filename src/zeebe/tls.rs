@@ -5,6 +5,7 @@ use crate::reload::Reloaded;
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rustls::{ClientConfig, pki_types::ServerName};
 use std::{io, sync::Arc, time::Duration};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 use tower::{ServiceExt, service_fn};
@@ -23,13 +24,14 @@ pub(super) fn connect_lazy(
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(keep_alive));
-    tcp.set_connect_timeout(Some(connect_timeout));
     let connector = service_fn(move |uri| {
         let (tcp, tls, name) = (tcp.clone(), TlsConnector::from(tls.current()), name.clone());
-        async move {
+        let connect = async move {
             let stream = tcp.oneshot(uri).await.map_err(io::Error::other)?;
             tls.connect(name, stream.into_inner()).await.map(TokioIo::new)
-        }
+        };
+        // tonic's own limit would hide that nothing has been sent yet.
+        async move { timeout(connect_timeout, connect).await.map_err(|_| io::ErrorKind::TimedOut)? }
     });
     Ok(endpoint.connect_with_connector_lazy(connector))
 }

@@ -62,7 +62,8 @@ enum Next {
 
 impl Tokens {
     pub fn new(oauth: &OAuth, settings: &Settings) -> Result<Self, Error> {
-        let server = Arc::new(Server::new(oauth, settings.request_timeout)?);
+        // Whoever waits for the token shall hear that it did not come, rather than run out of time himself.
+        let server = Arc::new(Server::new(oauth, settings.request_timeout / 2)?);
         Ok(Self { server, state: watch::Sender::new(State::new(settings)) })
     }
 

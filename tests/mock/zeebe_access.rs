@@ -19,6 +19,7 @@ use zeebe2faas_tests::{
 };
 
 const SECRET: &str = "correct-horse-battery";
+const SECOND: Duration = Duration::from_secs(1);
 const LOCK: Duration = Duration::from_secs(60);
 
 fn settings(gateway: &FakeGateway) -> Settings {
@@ -39,6 +40,10 @@ fn encrypted(gateway: &FakeGateway, folder: &Path, trusted: &Authority, own: Opt
 }
 
 fn with_tokens(gateway: &FakeGateway, url: String) -> Client {
+    with_tokens_within(gateway, url, 20 * SECOND)
+}
+
+fn with_tokens_within(gateway: &FakeGateway, url: String, request_timeout: Duration) -> Client {
     let auth = Auth::OAuth(OAuth {
         url,
         client_id: "bridge".to_owned(),
@@ -47,7 +52,7 @@ fn with_tokens(gateway: &FakeGateway, url: String) -> Client {
         scope: None,
         tls: Reloaded::fixed(Arc::new(tls::trusts_nobody())),
     });
-    Client::new(&Settings { auth, ..settings(gateway) }).unwrap()
+    Client::new(&Settings { auth, request_timeout, ..settings(gateway) }).unwrap()
 }
 
 fn query() -> JobQuery {
@@ -206,6 +211,27 @@ async fn a_missing_authorization_server_is_named_with_what_to_change() {
     for part in [&*url, "Connection refused", "ZEEBE_AUTHORIZATION_SERVER_URL"] {
         assert!(error.to_string().contains(part), "{error}");
     }
+}
+
+#[tokio::test]
+async fn an_authorization_server_that_is_silent_is_blamed_and_not_zeebe() {
+    let (gateway, server) = (FakeGateway::start(), TokenServer::start(3600).await);
+    server.hold();
+    let error = with_tokens_within(&gateway, server.url(), 2 * SECOND).topology(Retry::Never).await.unwrap_err();
+    assert!(matches!(&error, Error::NoToken { reason, .. } if reason == "no answer in time"), "{error}");
+    server.release();
+}
+
+#[tokio::test]
+async fn a_zeebe_that_never_ends_its_handshake_is_given_up_knowing_that_nothing_was_sent() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = Settings {
+        tls: Some(Reloaded::fixed(Arc::new(tls::trusts_nobody()))),
+        connect_timeout: SECOND / 10,
+        ..Settings::new(format!("https://{}", silent.local_addr().unwrap()))
+    };
+    let error = Client::new(&settings).unwrap().topology(Retry::Never).await.unwrap_err();
+    assert!(error.nothing_done(), "{error:?}");
 }
 
 #[tokio::test]
