@@ -31,6 +31,10 @@ async fn receive(
         bridge.metrics().callback("rejected");
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };
+    let Some(_turn) = bridge.turns().begin(claims.call_id()) else {
+        tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one's body is not read");
+        return provisional(&bridge, claims).await;
+    };
     let Ok(_room) = bridge.callback_room().acquire().await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     };

@@ -17,6 +17,7 @@ pub mod render;
 pub mod submit;
 pub mod task;
 pub mod token;
+pub mod turns;
 
 use crate::{
     config::Settings,
@@ -33,6 +34,7 @@ use render::Templates;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use turns::Turns;
 
 /// Neither the ledger nor Zeebe can take an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,7 @@ struct Parts {
     deadlines: Deadlines,
     in_flight: InFlight,
     callback_room: Semaphore,
+    turns: Turns,
     metrics: Metrics,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -83,6 +86,7 @@ impl Bridge {
             deadlines: Deadlines::new(calls.grace),
             in_flight: InFlight::default(),
             callback_room: Semaphore::new(settings.callback.max_concurrent),
+            turns: Turns::default(),
             tasks: TaskTracker::new(),
             settings,
             templates,
@@ -107,6 +111,11 @@ impl Bridge {
     /// Room for callbacks that are worked at once.
     fn callback_room(&self) -> &Semaphore {
         &self.0.callback_room
+    }
+
+    /// Turns for callbacks of the same call.
+    fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// How many calls are in flight.

@@ -214,6 +214,24 @@ async fn who_is_slow_with_handshake_or_head_or_says_nothing_is_cut() {
 }
 
 #[tokio::test]
+async fn who_knows_the_url_of_one_call_holds_up_no_other() {
+    let more = "callback.max_concurrent = 8\ncallback.read_timeout = \"10m\"\nlisteners.max_connections = 64";
+    let site = Site::start(more).await;
+    let (leaked, other) = (site.submit(1).await, site.submit(2).await);
+    let mut held = Vec::new();
+    for _ in 0..500 {
+        let mut stream = TcpStream::connect(site.callback).await.unwrap();
+        let head = format!("POST {leaked} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{{");
+        // It may have been cut already.
+        let _ = stream.write_all(head.as_bytes()).await;
+        held.push(stream);
+    }
+    let client = plain_http().build().unwrap();
+    assert_eq!(call_back(&client, "http", &site, &other).await.unwrap(), StatusCode::OK);
+    site.until_published(1).await;
+}
+
+#[tokio::test]
 async fn huge_heads_and_bodies_are_refused_without_being_read() {
     let site = Site::start("").await;
     let mut huge = TcpStream::connect(site.callback).await.unwrap();
