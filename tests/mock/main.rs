@@ -2,11 +2,14 @@
 
 mod activation;
 mod admin;
+mod callback_access;
 mod callbacks;
 mod command_line;
 mod doctor;
 mod page;
 mod progress;
+mod redaction;
 mod refusals;
 mod stopping;
+mod zeebe_access;
 mod zeebe_client;
