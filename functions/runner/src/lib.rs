@@ -1,6 +1,6 @@
 //! Answers inside a function container: runs one allowed program for each call, once, and reports.
 //!
-//! Read in this order: [`settings`] says what is allowed; [`server`] checks and signs; [`calls`] decides whether a
+//! Read in this order: [`settings`] says what is allowed, [`paths`] which files; [`server`] checks and signs; [`calls`] decides whether a
 //! call is answered, awaited or run; [`guard`] keeps owners and results on the shared state directory, [`observer`]
 //! notices dead owners, [`heartbeat`] shows that we are alive; [`execution`] takes one call from its claim to its
 //! result, with [`run`] (the process group), [`program_log`], [`usage`], [`outputs`] and [`verdict`].
@@ -12,6 +12,7 @@ pub mod guard;
 pub mod heartbeat;
 pub mod observer;
 pub mod outputs;
+pub mod paths;
 pub mod program_log;
 pub mod run;
 pub mod server;
