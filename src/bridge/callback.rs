@@ -35,9 +35,9 @@ async fn receive(
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     };
     let settings = &bridge.settings().callback;
-    let read = tokio::time::timeout(settings.read_timeout, read_up_to(body, settings.body_limit_bytes)).await;
-    let (body, truncated) = match read {
-        Ok(Ok(read)) => read,
+    let arrived = tokio::time::timeout(settings.read_timeout, read_up_to(body, settings.body_limit_bytes)).await;
+    let (body, truncated) = match arrived {
+        Ok(Ok(arrived)) => arrived,
         Ok(Err(error)) => {
             tracing::warn!(%error, "a callback broke off; OpenFaaS will not repeat it, so what arrived counts");
             return provisional(&bridge, claims).await;
@@ -47,15 +47,22 @@ async fn receive(
             return provisional(&bridge, claims).await;
         }
     };
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let callback = Callback {
+    answer(bridge.receive(claims.into_pending(), &read(&headers, &body, truncated)).await)
+}
+
+/// What a callback carries. A header that stands there twice counts as absent: nobody can tell which one is OpenFaaS's.
+pub fn read<'a>(headers: &'a HeaderMap, body: &'a [u8], truncated: bool) -> Callback<'a> {
+    let header = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
+    };
+    Callback {
         status: header("x-function-status").and_then(|status| status.parse().ok()),
         signature: header(SIGNATURE_HEADER),
         duration_seconds: header("x-duration-seconds").and_then(|seconds| seconds.parse().ok()),
-        body: &body,
+        body,
         truncated,
-    };
-    answer(bridge.receive(claims.into_pending(), &callback).await)
+    }
 }
 
 /// A genuine callback without a readable body tells only that the function has answered.

@@ -1,4 +1,5 @@
 //! The product against fakes that can be made to fail.
 
 mod activation;
+mod attacker;
 mod zeebe_client;
