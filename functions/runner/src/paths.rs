@@ -185,11 +185,13 @@ impl Check<'_> {
         let (mut kept, mut rest) = (String::with_capacity(argument.len()), argument);
         while let Some(start) = remote_start(rest) {
             let location = &rest[start..];
-            let length =
-                self.allowed.remote.iter().find_map(|listed| length_below(location, listed)).ok_or_else(|| {
-                    let shown: String = location.chars().take_while(|c| !separates(*c) || *c == ':').collect();
-                    format!("names `{shown}`, which is no file of a mounted folder")
-                })?;
+            let before = rest[..start].chars().next_back();
+            let listed = self.allowed.remote.iter();
+            let length = listed.filter_map(|listed| length_below(before, location, listed)).max();
+            let length = length.ok_or_else(|| {
+                let shown: String = location.chars().take_while(|c| !separates(*c) || *c == ':').collect();
+                format!("names `{shown}`, which is no file of a mounted folder")
+            })?;
             kept.push_str(&rest[..start]);
             kept.push('_');
             rest = &location[length..];
@@ -252,13 +254,13 @@ fn separates(c: char) -> bool {
 
 /// Whether a `..` in it could lead upwards.
 fn climbs(text: &str) -> bool {
-    text.match_indices(PARENT).any(|(at, _)| {
+    // Of three dots, the last two count as well.
+    let mut dots = text.match_indices('.').map(|(at, _)| at).filter(|at| text[*at..].starts_with(PARENT));
+    dots.any(|at| {
         let (before, after) = (&text[..at], &text[at + PARENT.len()..]);
-        let ends = after.is_empty() || after.starts_with('/') || after.starts_with(separates);
+        let begins = before.is_empty() || before.ends_with('/') || before.ends_with(separates);
         // `-I../x`: an option with its value attached.
-        let begins =
-            before.is_empty() || before.ends_with('/') || before.ends_with(separates) || after.starts_with('/');
-        begins && ends
+        after.starts_with('/') || (begins && (after.is_empty() || after.starts_with(separates)))
     })
 }
 
@@ -284,17 +286,18 @@ fn remote_start(text: &str) -> Option<usize> {
 
 /// How long the location is, if it is `listed` or lies below it. Servers may decode what follows, so nothing there may
 /// stand for `..` or begin anew.
-fn length_below(location: &str, listed: &str) -> Option<usize> {
+fn length_below(before: Option<char>, location: &str, listed: &str) -> Option<usize> {
     let rest = location.strip_prefix(listed)?;
     let rest = &rest[..rest.find(separates).unwrap_or(rest.len())];
     let below = rest.is_empty() || rest.starts_with('/') || listed.ends_with('/');
     let lower = rest.to_ascii_lowercase();
     let honest = !["%2e", "%2f", "%5c", "\\", VIRTUAL].iter().any(|trick| lower.contains(trick))
         && !rest.split('/').any(|part| part == PARENT);
-    // `https://host` must not become `https://host:80@elsewhere`.
-    let ends =
-        rest.contains('/') || listed.ends_with('/') || !location[listed.len() + rest.len()..].starts_with([':', '@']);
-    (below && honest && ends).then_some(listed.len() + rest.len())
+    // `https://host` must not become `https://host:80@elsewhere`, nor a bucket another of a longer name.
+    let follows = &location[listed.len() + rest.len()..];
+    let quoted = before.is_some_and(|quote| "\"'".contains(quote) && follows.starts_with(quote));
+    let ends = rest.contains('/') || listed.ends_with('/') || follows.is_empty() || follows.starts_with(EXTENDED);
+    (below && honest && (ends || quoted)).then_some(listed.len() + rest.len())
 }
 
 /// The path with links and `..` followed as far as it is there, and its other components behind.

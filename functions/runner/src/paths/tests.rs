@@ -71,6 +71,16 @@ fn a_refusal_names_the_argument_the_reason_and_the_setting() {
 }
 
 #[test]
+fn nothing_climbs_whatever_stands_before_its_dots() {
+    for argument in ["..", "../x", "/data/../x", "-I../x", "-I.../x", "k=..", "a/..", "a,..,b", "\"..\"", "x.a.../y"] {
+        assert!(climbs(argument), "{argument}");
+    }
+    for argument in ["1..5", "...", "a..b/c", "wait..", "..a"] {
+        assert!(!climbs(argument), "{argument}");
+    }
+}
+
+#[test]
 fn a_formula_is_no_path_where_the_settings_say_so() {
     let formula = "(im1b4-im1b1)/(im1b4+im1b1)";
     assert!(check(formula).is_err());
@@ -90,7 +100,13 @@ fn an_output_is_a_path_even_as_a_bare_word() {
 #[test]
 fn remote_locations_pass_below_those_that_are_listed() {
     let allowed = format!("{}:/vsis3/bucket,s3://bucket,https://host/a/", at("data"));
-    for good in ["/vsis3/bucket/p.tif?&skipcarto=true", "s3://bucket", "k=s3://bucket/a/b", "https://host/a/p.tif"] {
+    for good in [
+        "/vsis3/bucket/p.tif?&skipcarto=true",
+        "s3://bucket",
+        "k=s3://bucket/a/b",
+        "https://host/a/p.tif",
+        "{\"a\":\"s3://bucket\"}",
+    ] {
         assert_eq!(check_with(&allowed, &["App", good], &[]), Ok(()), "{good}");
     }
     for bad in [
@@ -102,6 +118,10 @@ fn remote_locations_pass_below_those_that_are_listed() {
         "/VSICURL/x",
         "s3://bucket@evil/x",
         "s3://bucket:1@evil/x",
+        "s3://bucket;.evil/x",
+        "/vsis3/bucket[",
+        "/vsis3/bucket\": x",
+        "/vsis3/bucket=2/p.tif",
         "https://host/b",
         "s3://bucket/x,https://evil",
         "s3://bucket/x?&geom=/etc/passwd",
