@@ -291,8 +291,7 @@ fn length_below(before: Option<char>, location: &str, listed: &str) -> Option<us
     let rest = &rest[..rest.find(separates).unwrap_or(rest.len())];
     let below = rest.is_empty() || rest.starts_with('/') || listed.ends_with('/');
     let lower = rest.to_ascii_lowercase();
-    let honest = !["%2e", "%2f", "%5c", "\\", VIRTUAL].iter().any(|trick| lower.contains(trick))
-        && !rest.split('/').any(|part| part == PARENT);
+    let honest = !climbs(rest) && !["%2e", "%2f", "%5c", "\\", VIRTUAL].iter().any(|trick| lower.contains(trick));
     // `https://host` must not become `https://host:80@elsewhere`, nor a bucket another of a longer name.
     let follows = &location[listed.len() + rest.len()..];
     let quoted = before.is_some_and(|quote| "\"'".contains(quote) && follows.starts_with(quote));
