@@ -2,6 +2,7 @@
 
 mod activation;
 mod admin;
+mod attacker;
 mod callback_access;
 mod callbacks;
 mod command_line;
