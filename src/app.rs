@@ -10,8 +10,10 @@ use crate::{
     },
     config::{self, Settings, Worker},
     ledger::{Ledger, LedgerError},
+    listener::{self, serve},
     metrics::Metrics,
     openfaas::Gateway,
+    reload,
     zeebe::{self, Client, JobQuery},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -26,6 +28,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const WORKER_NAME: &str = "zeebe2faas";
 /// How long a poll waits in Zeebe for a job where nothing is streamed.
 const LONG_POLL: Duration = Duration::from_secs(10);
+
+/// How many calls in flight are named when the bridge stops.
+const SHOWN_IN_FLIGHT: usize = 20;
 
 /// Why the bridge could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +118,6 @@ impl App {
         log_start(&settings, &callback, &admin);
         let mut parts = Parts::default();
         let mut readiness = Readiness::default();
-        bridge.ask_about_the_past().await?;
         for worker in &settings.workers {
             let permits = Arc::new(Semaphore::new(worker.max_in_flight));
             bridge.resume(&worker.job_type, &permits).await?;
@@ -124,16 +128,28 @@ impl App {
             parts.add("activation", activator.run());
             parts.add("the work on jobs", work(bridge.clone(), jobs));
         }
+        bridge.ask_about_the_past().await?;
+        bridge.hold_again().await?;
         let ledger_path = settings.ledger.clone();
         let listeners_stop = CancellationToken::new();
         let stop_listeners = listeners_stop.clone();
         let shown =
             Admin { bridge: bridge.clone(), ledger, ledger_path, readiness: readiness.clone(), stop: stop_listeners };
         let listeners = TaskTracker::new();
+        let options = |name, tls| listener::Options {
+            name,
+            limits: settings.limits.clone(),
+            tls,
+            metrics: bridge.metrics().clone(),
+        };
+        listeners.spawn(serve(admin, admin::router(shown), options("admin", None), listeners_stop.clone()));
         let functions = callback::router(bridge.clone()).merge(progress::router(bridge.clone()));
-        listeners.spawn(serve(admin, admin::router(shown), listeners_stop.clone()));
-        listeners.spawn(serve(callback, functions, listeners_stop.clone()));
+        let tls = settings.callback.tls.clone();
+        listeners.spawn(serve(callback, functions, options("callback", tls), listeners_stop.clone()));
+        parts.add("the watch on files", reload::watch(settings.reloaded()));
         parts.add("delivery", bridge.clone().deliver_backlog());
+        parts.add("the watch on silent calls", bridge.clone().watch_silence());
+        parts.add("the hold on open jobs", bridge.clone().hold_jobs());
         parts.add("the watch on deadlines", bridge.clone().watch_deadlines());
         parts.add("the removal of old calls", bridge.clone().forget_old_calls());
 
@@ -208,13 +224,11 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, App
 
 /// The client's settings; the rest has defaults.
 pub(crate) fn zeebe_settings(settings: &config::Zeebe) -> zeebe::Settings {
-    zeebe::Settings { request_timeout: settings.request_timeout, ..zeebe::Settings::new(settings.address.clone()) }
-}
-
-async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "a listener failed");
+    zeebe::Settings {
+        tls: settings.tls.clone(),
+        auth: settings.auth.clone(),
+        request_timeout: settings.request_timeout,
+        ..zeebe::Settings::new(settings.address.clone())
     }
 }
 
@@ -222,8 +236,10 @@ async fn drain(bridge: &Bridge, timeout: Duration) {
     if tokio::time::timeout(timeout, bridge.drained()).await.is_err() {
         tracing::warn!(?timeout, "steps were still under way; the next start takes them up");
     }
+    let some: Vec<_> = bridge.some_in_flight(SHOWN_IN_FLIGHT).iter().map(ToString::to_string).collect();
     tracing::info!(
         in_flight = bridge.calls_in_flight(),
+        calls = some.join(" "),
         "stopped; calls in flight go on and are taken up at the next start"
     );
 }

@@ -122,7 +122,7 @@ fn facts(call: &Call) -> Value {
         ("Run once", yes(call.run_once)),
         ("Process", format!("{}, instance {}", summary.bpmn_process_id, summary.process_instance_key)),
         ("Task", format!("{}, job {} ({}), try {}", summary.element_id, call.job_key, call.job_type, call.attempt)),
-        ("Message", format!("{} → variable {}", call.message, call.result)),
+        ("Reply", format!("{} → variable {}", call.reply, call.result)),
         ("Resources", resources(&call.resources)),
         ("Accepted", time(Some(summary.accepted_ms))),
         ("Submitted", time(call.submitted_ms)),

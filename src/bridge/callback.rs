@@ -1,6 +1,6 @@
 //! The listener that functions' answers arrive at: `POST /callback/{token}`.
 
-use super::{Bridge, NotTaken, body::read_up_to, outcome::Callback, token::Claims};
+use super::{Bridge, NotTaken, body::read_up_to, classify::Callback, probe, token::Claims};
 use crate::clock::now_ms;
 use axum::{
     Router,
@@ -9,11 +9,12 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
-use zeebe2faas_contract::SIGNATURE_HEADER;
 
 /// The callback listener's routes. A request that is not genuine learns nothing but 401.
 pub fn router(bridge: Bridge) -> Router {
-    Router::new().route("/callback/{token}", post(receive)).route("/healthz", get(async || "ok\n")).with_state(bridge)
+    let probes = probe::router(bridge.settings().keys.token.clone());
+    let routes = Router::new().route("/callback/{token}", post(receive)).route("/healthz", get(async || "ok\n"));
+    routes.with_state(bridge).merge(probes)
 }
 
 /// What is genuine is taken to its end, also when its sender has gone away meanwhile: it is never repeated.
@@ -23,8 +24,8 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let key = &bridge.settings().keys.token;
-    let Some(claims) = token.ok().and_then(|Path(token)| Claims::open(&token, key, now_ms())) else {
+    let key = bridge.settings().keys.token.current();
+    let Some(claims) = token.ok().and_then(|Path(token)| Claims::open(&token, &key, now_ms())) else {
         bridge.metrics().callback("rejected");
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };
@@ -43,6 +44,11 @@ impl Bridge {
     /// Reads the body, within its limits of size and time, and acts on it. What arrived of a body that breaks off or
     /// stalls counts as a cut one.
     async fn take(self, claims: Claims, headers: HeaderMap, body: Body) -> Result<(), NotTaken> {
+        let Some(_turn) = self.turns().begin(claims.call_id()) else {
+            tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one's body is not read");
+            let unreadable = Callback { truncated: true, ..Callback::default() };
+            return self.receive(claims.into_pending(), &unreadable).await;
+        };
         let settings = &self.settings().callback;
         // Closed never: the semaphore lives as long as this handle.
         let _room = self.callback_room().acquire().await;
@@ -59,14 +65,7 @@ impl Bridge {
                 true
             }
         };
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let callback = Callback {
-            status: header("x-function-status").and_then(|status| status.parse().ok()),
-            signature: header(SIGNATURE_HEADER),
-            duration_seconds: header("x-duration-seconds").and_then(|seconds| seconds.parse().ok()),
-            body: &read,
-            truncated,
-        };
+        let callback = Callback::new(&headers, &read, truncated);
         self.receive(claims.into_pending(), &callback).await
     }
 }

@@ -1,9 +1,14 @@
 //! Brings outcomes to Zeebe until Zeebe has them. Delivered twice is delivered once: the call id is the message id.
 
+use super::{
+    outcome::{Outcome, Status},
+    reply::{self, Answer},
+};
 use crate::{
-    ledger::Pending,
+    ledger::{HeldJob, Pending, Reply},
     zeebe::{Client, Error, Message, Retry},
 };
+use serde_json::json;
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,33 +17,81 @@ use std::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use zeebe2faas_contract::CallId;
 
-/// Publishes outcomes.
-#[derive(Clone)]
-pub struct Publisher {
-    zeebe: Client,
-    message_ttl: Duration,
+/// Why Zeebe does not have an outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered {
+    /// Zeebe's word.
+    #[error(transparent)]
+    Zeebe(#[from] Error),
+    /// The job is open, and what follows its failure only the replica knows that holds it.
+    #[error("what follows the failure of job {0} is known to the replica that holds it only")]
+    NotOurs(i64),
+    /// A ledger's row that this program did not write.
+    #[error("the outcome is not readable: {0}")]
+    Unreadable(#[from] serde_json::Error),
 }
 
-impl Publisher {
-    /// Publishes through the client; Zeebe keeps each message for `message_ttl`.
-    pub const fn new(zeebe: Client, message_ttl: Duration) -> Self {
-        Self { zeebe, message_ttl }
+/// Tells Zeebe.
+#[derive(Clone)]
+pub struct Messenger {
+    zeebe: Client,
+    message_ttl: Duration,
+    back_off: Duration,
+}
+
+impl Messenger {
+    /// Zeebe keeps each message for `message_ttl`; a failed job is tried again after `back_off`, the first time.
+    pub const fn new(zeebe: Client, message_ttl: Duration, back_off: Duration) -> Self {
+        Self { zeebe, message_ttl, back_off }
     }
 
-    /// Publishes an outcome (JSON), trying again as `retry` says. A message that is there already counts as delivered.
-    pub async fn publish(&self, pending: &Pending, outcome: &str, retry: Retry) -> Result<(), Error> {
+    /// Delivers an outcome (JSON), trying again as `retry` says. What Zeebe has already counts as delivered.
+    pub async fn deliver(&self, call: &Pending, outcome: &str, retry: Retry) -> Result<(), Undelivered> {
+        match &call.reply {
+            Reply::Message(name) => self.publish(name, call, outcome, retry).await,
+            Reply::Job(held) => self.answer(held, call, outcome, retry).await,
+        }
+    }
+
+    async fn publish(&self, name: &str, call: &Pending, outcome: &str, retry: Retry) -> Result<(), Undelivered> {
         // The result's name is a plain variable name, so it needs no escaping.
         let message = Message {
-            name: pending.message.clone(),
-            correlation_key: pending.id.to_string(),
-            id: pending.id.to_string(),
+            name: name.to_owned(),
+            correlation_key: call.id.to_string(),
+            id: call.id.to_string(),
             time_to_live: self.message_ttl,
-            variables: format!("{{\"{}\":{outcome}}}", pending.result),
-            tenant: pending.tenant.clone(),
+            variables: format!("{{\"{}\":{outcome}}}", call.result),
+            tenant: call.tenant.clone(),
         };
         match self.zeebe.publish_message(&message, retry).await {
             Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn answer(&self, held: &HeldJob, call: &Pending, outcome: &str, retry: Retry) -> Result<(), Undelivered> {
+        let outcome: Outcome = serde_json::from_str(outcome)?;
+        let answer = match &held.terms {
+            Some(terms) => reply::to_job(held.key, terms, &outcome, self.back_off),
+            None if outcome.status == Status::Succeeded => Answer::Complete,
+            None => return Err(Undelivered::NotOurs(held.key)),
+        };
+        let variables = json!({ call.result.as_str(): outcome });
+        let answered = match &answer {
+            Answer::Complete => self.zeebe.complete_job(held.key, &variables, retry).await,
+            Answer::Fail(failure) => self.zeebe.fail_job(failure, retry).await,
+            Answer::Throw { code, message, next_try } => {
+                let task = held.terms.as_ref().map_or(0, |terms| terms.element_instance_key);
+                match self.zeebe.set_variables(task, next_try, true, retry).await {
+                    Ok(()) => self.zeebe.throw_error(held.key, code, message, &variables, retry).await,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match answered {
+            // Gone, or in a state that a former answer of ours has brought about.
+            Ok(()) | Err(Error::NotFound { .. } | Error::State { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -2,12 +2,17 @@
 //! it is doing where its runner tells. Nothing of that is ever written down.
 
 use super::running::Running;
+use crate::clock::millis;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeebe2faas_contract::CallId;
+
+/// Longest pause between two questions about a silent call.
+const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 
 /// The calls. Cheap to clone.
 #[derive(Clone, Default)]
@@ -17,6 +22,27 @@ pub struct InFlight(Arc<Mutex<HashMap<CallId, Entry>>>);
 struct Entry {
     _permit: Option<OwnedSemaphorePermit>,
     run: Run,
+    /// Only where a runner can be asked.
+    silence: Option<Silence>,
+}
+
+/// For how long nothing was heard of a call, and how often its runner was asked since.
+#[derive(Clone, Copy)]
+struct Silence {
+    since_ms: u64,
+    asked: u32,
+}
+
+impl Silence {
+    const fn begins(since_ms: u64) -> Self {
+        Self { since_ms, asked: 0 }
+    }
+
+    /// Each question waits twice as long as the one before: a call may lie in a queue for hours.
+    fn is_over(self, now_ms: u64, timeout: Duration) -> bool {
+        let wait = timeout.saturating_mul(1u32.checked_shl(self.asked).unwrap_or(u32::MAX));
+        now_ms.saturating_sub(self.since_ms) >= millis(wait.min(LONGEST_SILENCE.max(timeout)))
+    }
 }
 
 /// Boxed, since most calls wait in a queue and have nothing to tell.
@@ -60,7 +86,7 @@ impl InFlight {
     /// Counts a call that the ledger knew at the start, though a lowered limit may have no permit for it.
     pub fn resume(&self, id: CallId, ended: bool, limit: &Arc<Semaphore>) {
         let run = if ended { Run::Ended } else { Run::Silent };
-        self.lock().insert(id, Entry { _permit: Arc::clone(limit).try_acquire_owned().ok(), run });
+        self.lock().insert(id, Entry { _permit: Arc::clone(limit).try_acquire_owned().ok(), run, silence: None });
     }
 
     /// Takes a report of progress. `tell` is called if it is the latest, and before the call can end.
@@ -73,6 +99,9 @@ impl InFlight {
                 entry.run = Run::Running(Box::new(Told { function: function.into(), running: running.clone() }));
             }
             Run::Running(_) | Run::Ended => return Taken::Stale,
+        }
+        if entry.silence.is_some() {
+            entry.silence = Some(Silence::begins(running.reported_ms));
         }
         tell();
         Taken::Yes
@@ -91,6 +120,26 @@ impl InFlight {
         if let Some(entry) = self.lock().get_mut(id) {
             entry.run = Run::Ended;
         }
+    }
+
+    /// From now on silence of this call is noticed.
+    pub fn listen(&self, id: &CallId, now_ms: u64) {
+        if let Some(entry) = self.lock().get_mut(id) {
+            entry.silence.get_or_insert(Silence::begins(now_ms));
+        }
+    }
+
+    /// Calls of which nothing was heard for `timeout` or, where that was asked before, ever longer: at most `limit`.
+    pub fn silent(&self, now_ms: u64, timeout: Duration, limit: usize) -> Vec<CallId> {
+        let mut calls = self.lock();
+        let silent = calls.iter_mut().filter_map(|(id, entry)| {
+            let silence = entry.silence.as_mut().filter(|_| !matches!(entry.run, Run::Ended))?;
+            silence.is_over(now_ms, timeout).then(|| {
+                *silence = Silence { since_ms: now_ms, asked: silence.asked.saturating_add(1) };
+                id.clone()
+            })
+        });
+        silent.take(limit).collect()
     }
 
     /// Gives the permit back.
@@ -130,6 +179,14 @@ impl InFlight {
         self.lock().len()
     }
 
+    /// Some of the calls in flight, in the order of their ids.
+    pub fn some(&self, limit: usize) -> Vec<CallId> {
+        let mut ids: Vec<CallId> = self.lock().keys().cloned().collect();
+        ids.sort();
+        ids.truncate(limit);
+        ids
+    }
+
     /// Whether no call is in flight.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -138,5 +195,41 @@ impl InFlight {
     /// A panic elsewhere cannot leave a map half-changed.
     fn lock(&self) -> MutexGuard<'_, HashMap<CallId, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(45);
+
+    fn call(calls: &InFlight, number: i64) -> CallId {
+        let id = CallId::new("test", number, 1);
+        calls.resume(id.clone(), false, &Arc::new(Semaphore::new(1)));
+        id
+    }
+
+    #[test]
+    fn a_silent_call_is_asked_about_ever_more_rarely() {
+        let calls = InFlight::default();
+        let id = call(&calls, 1);
+        calls.listen(&id, 0);
+        let mut asked_at = Vec::new();
+        for second in 0..4000 {
+            if !calls.silent(second * 1000, TIMEOUT, 10).is_empty() {
+                asked_at.push(second);
+            }
+        }
+        assert_eq!(asked_at, [45, 135, 315, 675, 1275, 1875, 2475, 3075, 3675]);
+    }
+
+    #[test]
+    fn neither_a_call_that_ended_nor_one_without_a_runner_is_silent() {
+        let calls = InFlight::default();
+        let (ended, other) = (call(&calls, 1), call(&calls, 2));
+        calls.listen(&ended, 0);
+        calls.end(&ended);
+        assert!(calls.silent(u64::MAX, TIMEOUT, 10).is_empty(), "{other}");
     }
 }

@@ -3,18 +3,19 @@
 use super::{
     Bridge, NotTaken, Parts,
     ask::Insistence,
+    classify::{Callback, Rule, Verdict, classify},
     deadline,
     deliver::Slot,
     events::Change,
     log_failure,
-    outcome::{self, Callback, Outcome, Status, Verdict},
+    outcome::{Outcome, Status},
 };
 use crate::{
     clock::{millis, now_ms},
     ledger::{Closing, LedgerError, Pending},
     zeebe::Retry,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How long a callback waits for Zeebe when the ledger cannot take it.
 const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +23,11 @@ const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// Pause after a failure of the ledger.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+/// Outcomes that wait in memory for the ledger to take them, Zeebe having them.
+pub(super) const MAX_UNWRITTEN: usize = 1024;
+/// How often in the heartbeat's time-out silence is looked for, and calls asked about at once.
+const LOOKS_IN_TIMEOUT: u32 = 4;
+const SILENT_BATCH: usize = 256;
 /// Rows forgotten at once, and how often.
 const FORGET_BATCH: usize = 1000;
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
@@ -29,14 +35,10 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 impl Bridge {
     /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
     pub async fn receive(&self, call: Pending, callback: &Callback<'_>) -> Result<(), NotTaken> {
-        let verdict = match (&self.0.settings.keys.runner, call.run_once) {
-            (Some(secret), true) => {
-                outcome::of_runner(&call.id, &call.function, callback, &secret.for_function(&call.function))
-            }
-            (None, true) => Verdict::Provisional("keys.runner_file is not set, so no report can be checked"),
-            (_, false) => outcome::of_function(&call.id, &call.function, callback),
-        };
-        match verdict {
+        let secret = self.0.settings.keys.runner.as_ref();
+        let ring = secret.map(|secret| secret.current().for_function(&call.function));
+        let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
+        match classify(&call.id, &call.function, rule, callback) {
             Verdict::Final(outcome) => {
                 self.0.metrics.callback("final");
                 self.conclude(call, &outcome).await
@@ -81,11 +83,12 @@ impl Bridge {
     }
 
     /// Keeps the outcome of a call and sees to its delivery.
-    async fn conclude(&self, call: Pending, outcome: &Outcome) -> Result<(), NotTaken> {
+    pub(super) async fn conclude(&self, call: Pending, outcome: &Outcome) -> Result<(), NotTaken> {
         let Ok(json) = serde_json::to_string(outcome) else { return Err(NotTaken) };
         let ended_ms = now_ms();
         match self.0.ledger.end(call.id.clone(), json.clone(), ended_ms).await {
-            Ok(Closing::First) => {
+            Ok(Closing::First(call)) => {
+                self.0.holds.release(&call.id);
                 self.0.metrics.outcome(&call.function, outcome);
                 self.0.in_flight.end(&call.id);
                 self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
@@ -94,7 +97,7 @@ impl Bridge {
                     message = outcome.message, "ended"
                 );
                 if let Some(slot) = self.0.deliveries.try_begin(&call.id) {
-                    self.deliver(slot, call, json);
+                    self.deliver(slot, *call, json);
                 }
                 Ok(())
             }
@@ -102,14 +105,18 @@ impl Bridge {
             Ok(Closing::NoRow) => self.deliver_now(&call, &json).await,
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "the ledger cannot take the outcome; delivering it first");
-                self.deliver_now(&call, &json).await
+                // Its row, if that can be read, knows more than the callback's token.
+                let known = self.0.ledger.open_call(call.id.clone()).await.ok().flatten();
+                self.deliver_now(known.as_ref().unwrap_or(&call), &json).await?;
+                self.write_down_later(call, json);
+                Ok(())
             }
         }
     }
 
     /// Without the ledger an outcome is safe only once Zeebe has it.
     async fn deliver_now(&self, call: &Pending, json: &str) -> Result<(), NotTaken> {
-        self.0.publisher.publish(call, json, Retry::within(DIRECT_PATIENCE)).await.map_err(|error| {
+        self.0.messenger.deliver(call, json, Retry::within(DIRECT_PATIENCE)).await.map_err(|error| {
             tracing::error!(call = %call.id, %error, "an outcome could not be delivered");
             NotTaken
         })?;
@@ -117,10 +124,31 @@ impl Bridge {
         Ok(())
     }
 
+    /// What Zeebe has goes into the ledger when it takes it again, so that no deadline speaks of it once more. One that
+    /// finds no room, or a stop, is told by the runner or the deadline; Zeebe knows its message id already.
+    fn write_down_later(&self, call: Pending, json: String) {
+        let Ok(room) = Arc::clone(&self.0.unwritten).try_acquire_owned() else { return };
+        let bridge = self.clone();
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            let _room = room;
+            loop {
+                tokio::time::sleep(LEDGER_PAUSE).await;
+                match bridge.0.ledger.end(call.id.clone(), json.clone(), now_ms()).await {
+                    Ok(Closing::First(_)) => break,
+                    Ok(Closing::Late | Closing::NoRow) | Err(LedgerError::Stopped) => return,
+                    Err(error) => tracing::debug!(call = %call.id, %error, "the ledger still takes nothing"),
+                }
+            }
+            let (now_ms, ttl_ms) = (now_ms(), millis(bridge.0.settings.calls.message_ttl));
+            log_failure(bridge.0.ledger.delivered(call.id.clone(), now_ms, now_ms + ttl_ms).await);
+            tracing::info!(call = %call.id, "the ledger took an outcome that had been delivered without it");
+        }));
+    }
+
     fn deliver(&self, slot: Slot, call: Pending, json: String) {
         let bridge = self.clone();
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
-            match bridge.0.publisher.publish(&call, &json, Retry::Forever).await {
+            match bridge.0.messenger.deliver(&call, &json, Retry::Forever).await {
                 Ok(()) => bridge.delivered(slot, &call).await,
                 Err(error) => {
                     tracing::error!(call = %call.id, %error, again_in = ?REFUSED_PAUSE, "Zeebe refuses the outcome");
@@ -157,6 +185,23 @@ impl Bridge {
                 Err(error) => {
                     tracing::error!(%error, "the ledger does not tell what is to be delivered");
                     tokio::time::sleep(LEDGER_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Asks about calls that have gone silent, until stopped: their callback may be lost, and need not cost the deadline.
+    pub async fn watch_silence(self) {
+        let timeout = self.0.settings.calls.heartbeat_timeout;
+        let mut look = tokio::time::interval(timeout / LOOKS_IN_TIMEOUT);
+        loop {
+            look.tick().await;
+            for id in self.0.in_flight.silent(now_ms(), timeout, SILENT_BATCH) {
+                match self.0.ledger.open_call(id).await {
+                    Ok(Some(call)) => self.ask(call, Insistence::UntilAnswered),
+                    Ok(None) => {}
+                    Err(LedgerError::Stopped) => return,
+                    Err(error) => tracing::error!(%error, "the ledger does not tell of a silent call"),
                 }
             }
         }

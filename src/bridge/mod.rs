@@ -1,28 +1,35 @@
 //! A job's way to its function and back. Each step has a file and knows no other; `outbound` and `inbound` join them.
 //!
-//! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`]; where no
-//! callback tells, [`ask`] and [`deadline`]. Meanwhile [`progress`] comes in, and [`events`] go out to whoever watches.
-//! A task with the header `throw` makes no call: [`throw`].
+//! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
+//! [`reply`]); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
+//! [`progress`] comes in, and [`events`] go out to whoever watches. A task with the header `throw` makes no call:
+//! [`throw`].
 
 pub mod activate;
 pub mod ask;
 mod body;
 pub mod callback;
+mod cancel;
+pub mod classify;
 pub mod deadline;
 pub mod deliver;
 pub mod events;
+pub mod hold;
 pub mod in_flight;
 mod inbound;
 mod outbound;
 pub mod outcome;
 pub mod prepare;
+pub mod probe;
 pub mod progress;
 pub mod render;
+pub mod reply;
 pub mod running;
 pub mod submit;
 pub mod task;
 pub mod throw;
 pub mod token;
+pub mod turns;
 
 use crate::{
     clock::{millis, now_ms},
@@ -34,14 +41,16 @@ use crate::{
 };
 use ask::{Insistence, Questions};
 use deadline::Deadlines;
-use deliver::{Deliveries, Publisher};
+use deliver::{Deliveries, Messenger};
 use events::{Change, Events};
+use hold::Holds;
 use in_flight::{InFlight, Load, Taken};
 use render::Templates;
 use running::Running;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use turns::Turns;
 use zeebe2faas_contract::{CallId, Progress};
 
 /// A call counts as running this long after its last report of progress.
@@ -61,14 +70,17 @@ struct Parts {
     zeebe: Client,
     gateway: Gateway,
     ledger: Ledger,
-    publisher: Publisher,
+    messenger: Messenger,
     deliveries: Deliveries,
+    holds: Holds,
     questions: Option<Questions>,
     deadlines: Deadlines,
     in_flight: InFlight,
     callback_room: Semaphore,
+    turns: Turns,
     progress_room: Semaphore,
     events: Events,
+    unwritten: Arc<Semaphore>,
     metrics: Metrics,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -92,14 +104,17 @@ impl Bridge {
             .clone()
             .map(|secret| Questions::new(gateway.clone(), ledger.clone(), secret, calls.ask_interval, calls.grace));
         Self(Arc::new(Parts {
-            publisher: Publisher::new(zeebe.clone(), calls.message_ttl),
+            messenger: Messenger::new(zeebe.clone(), calls.message_ttl, calls.retry_backoff),
+            holds: Holds::default(),
             deliveries: Deliveries::new(calls.max_deliveries),
             questions,
             deadlines: Deadlines::new(calls.grace),
             in_flight: InFlight::default(),
             callback_room: Semaphore::new(settings.callback.max_concurrent),
+            turns: Turns::default(),
             progress_room: Semaphore::new(progress::MAX_AT_ONCE),
             events: Events::default(),
+            unwritten: Arc::new(Semaphore::new(inbound::MAX_UNWRITTEN)),
             tasks: TaskTracker::new(),
             settings,
             templates,
@@ -124,6 +139,11 @@ impl Bridge {
     /// Room for callbacks that are worked at once.
     fn callback_room(&self) -> &Semaphore {
         &self.0.callback_room
+    }
+
+    /// Turns for callbacks of the same call.
+    fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// Room for reports of progress that are read at once.
@@ -160,6 +180,11 @@ impl Bridge {
         self.0.in_flight.len()
     }
 
+    /// Some of the calls in flight.
+    pub fn some_in_flight(&self, limit: usize) -> Vec<CallId> {
+        self.0.in_flight.some(limit)
+    }
+
     /// Waits until the steps under way have ended. New ones must not begin any more.
     pub async fn drained(&self) {
         self.0.tasks.close();
@@ -175,9 +200,10 @@ impl Bridge {
     }
 
     /// Asks the runners about everything that was submitted before this process began: a callback that came
-    /// meanwhile is lost.
+    /// meanwhile is lost. What is in flight must have been counted before.
     pub async fn ask_about_the_past(&self) -> Result<(), LedgerError> {
         for (call, asking) in self.0.ledger.askable().await? {
+            self.0.in_flight.listen(&call.id, now_ms());
             self.ask(call, if asking { Insistence::UntilEnded } else { Insistence::UntilAnswered });
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::{
     Bridge, Parts,
     events::Change,
     log_failure,
-    prepare::{self, TOKEN_GRACE, TRY_VARIABLE},
+    prepare::{self, Begun, CALL_VARIABLE, TOKEN_GRACE, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
     throw::{self, BpmnError},
     token::Claims,
@@ -12,7 +12,8 @@ use super::{
 use crate::{
     clock::{millis, now_ms},
     config::{BodyFormat, Settings},
-    ledger::{Acceptance, Fixed, NewCall, Pending, State},
+    ledger::{Acceptance, Fixed, NewCall, Reply, State},
+    reload::Reloaded,
     zeebe::{Error as ZeebeError, FailJob, Job, Retry},
 };
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ impl Bridge {
         let call = prepared.call.clone();
         // Held before the ledger is asked: the call may be known from before, and end at any moment.
         self.0.in_flight.hold(call.id.clone(), permit);
-        match ledger.accept(prepared.call).await {
+        match ledger.accept(prepared.call, prepared.begun_before).await {
             Ok(Acceptance::Submit { command, queued_before }) => {
                 self.0.deadlines.add(command.deadline_ms);
                 if !queued_before {
@@ -58,11 +59,14 @@ impl Bridge {
                 let plan = Plan { call, command, queued_before, body: prepared.body, resubmit: prepared.resubmit };
                 self.submit(job, plan).await;
             }
-            Ok(Acceptance::OnlyComplete { delivered }) => {
+            Ok(Acceptance::UnderWay { delivered }) => {
                 if delivered {
                     self.0.in_flight.release(&call.id);
                 }
-                self.complete(job, &call).await;
+                match call.reply {
+                    Reply::Message(_) => self.complete(job, &call).await,
+                    Reply::Job(_) => self.renew(call.id, job.key).await,
+                }
             }
             Ok(Acceptance::Foreign) => {
                 self.0.in_flight.release(&call.id);
@@ -81,21 +85,31 @@ impl Bridge {
         let Plan { call, command, queued_before, body, resubmit } = plan;
         if queued_before && !resubmit {
             tracing::warn!(call = %call.id, "may have been submitted before a crash; waiting for callback or deadline");
-            return self.submitted(job, &call).await;
+            return self.submitted(job, &call, command.deadline_ms).await;
         }
         let ready = match self.ready(&call, &command, body) {
             Ok(ready) => ready,
-            Err(mistake) => return self.give_up(job, &call, queued_before, mistake).await,
+            Err(mistake) => return self.give_up(job, &call, command.deadline_ms, queued_before, mistake).await,
         };
         if !queued_before && gateway.lacks(&call.function).await {
             let mistake = format!("OpenFaaS has no function `{}`; deploy it (stack.yml), then retry", call.function);
-            return self.give_up(job, &call, queued_before, mistake).await;
+            return self.give_up(job, &call, command.deadline_ms, queued_before, mistake).await;
+        }
+        if call.reply.holds_job() && !self.tell_begun(job, &call, command.deadline_ms, "submitting").await {
+            // The job comes again when its lock ends, unless the task is gone.
+            if !queued_before {
+                log_failure(ledger.nothing_queued(call.id.clone()).await);
+            }
+            self.0.in_flight.release(&call.id);
+            return;
         }
         let lock_ms = millis(self.lock(&call.job_type).mul_f64(1.0 - FRESH_PART));
         let fresh_until_ms = u64::try_from(job.deadline_ms).unwrap_or(0).saturating_sub(lock_ms);
         match ready.send(gateway, resubmit, queued_before, fresh_until_ms).await {
-            Submitted::Queued => self.submitted(job, &call).await,
-            Submitted::Never(reason) => self.give_up(job, &call, queued_before, reason).await,
+            Submitted::Queued => self.submitted(job, &call, command.deadline_ms).await,
+            Submitted::Never(reason) => {
+                self.give_up(job, &call, command.deadline_ms, queued_before, reason).await;
+            }
             Submitted::NotNow(reason) => {
                 self.0.metrics.submission(&call.function, "refused");
                 log_failure(ledger.nothing_queued(call.id.clone()).await);
@@ -106,7 +120,8 @@ impl Bridge {
                     retries,
                     back_off: settings.calls.retry_backoff,
                     message: format!("{}: {reason}", call.function),
-                    variables: Value::Null,
+                    // Whoever is handed the job next must not take the call for one that is under way.
+                    variables: if call.reply.holds_job() { json!({ CALL_VARIABLE: null }) } else { Value::Null },
                 };
                 self.fail(&fail).await;
                 self.0.in_flight.release(&call.id);
@@ -117,34 +132,30 @@ impl Bridge {
     fn ready<'a>(&self, call: &'a NewCall, command: &Fixed, body: BodyFormat) -> Result<Ready<'a>, String> {
         let Settings { keys, callback, replica, openfaas, .. } = &self.0.settings;
         let claims = Claims::new(
-            Pending {
-                id: call.id.clone(),
-                function: call.function.clone(),
-                run_once: call.run_once,
-                message: call.message.clone(),
-                result: call.result.clone(),
-                tenant: call.tenant.clone(),
-                deadline_ms: command.deadline_ms,
-            },
+            call.pending(command.deadline_ms),
             call.job_key,
             replica.clone(),
             command.deadline_ms.saturating_add(millis(TOKEN_GRACE)),
         );
-        let token = claims.seal(&keys.token).map_err(|error| error.to_string())?;
+        let token = claims.seal(&keys.token.current()).map_err(|error| error.to_string())?;
         let reply_to = ReplyTo {
             callback_url: format!("{}/callback/{token}", callback.url),
             progress_url: Some(format!("{}/progress/{token}", callback.url)),
         };
-        Ready::new(&call.function, &call.id, command, body, keys.runner.as_ref(), openfaas.body_limit_bytes, reply_to)
+        let secret = keys.runner.as_ref().map(Reloaded::current);
+        Ready::new(&call.function, &call.id, command, body, secret.as_ref(), openfaas.body_limit_bytes, reply_to)
     }
 
-    /// OpenFaaS has the call: the service task is done, and the receive task waits.
-    async fn submitted(&self, job: &Job, call: &NewCall) {
+    /// OpenFaaS has the call: the service task is done and the receive task waits, or the service task itself waits.
+    async fn submitted(&self, job: &Job, call: &NewCall, deadline_ms: u64) {
         self.0.metrics.submission(&call.function, "queued");
         tracing::info!(
             call = %call.id, function = call.function, job = job.key, instance = job.process_instance_key,
             element = job.element_id, "submitted"
         );
+        if call.run_once {
+            self.0.in_flight.listen(&call.id, now_ms());
+        }
         let written = async {
             let written = self.0.ledger.submitted(call.id.clone(), now_ms()).await;
             self.0.in_flight.while_open(&call.id, || {
@@ -152,8 +163,39 @@ impl Bridge {
             });
             written
         };
-        let ((), written) = tokio::join!(self.complete(job, call), written);
+        let answered = async {
+            match call.reply {
+                Reply::Message(_) => self.complete(job, call).await,
+                Reply::Job(_) => {
+                    self.renew(call.id.clone(), job.key).await;
+                    self.tell_begun(job, call, deadline_ms, "submitted").await;
+                }
+            }
+        };
+        let ((), written) = tokio::join!(answered, written);
         log_failure(written);
+    }
+
+    /// Keeps the call in Zeebe, beside its job; says whether that is so. It is not when the task is gone, or Zeebe is:
+    /// then nothing is submitted, and the job comes again or not.
+    async fn tell_begun(&self, job: &Job, call: &NewCall, deadline_ms: u64, state: &str) -> bool {
+        let begun = Begun {
+            call_id: call.id.clone(),
+            attempt: call.attempt,
+            owner: self.0.settings.replica.clone(),
+            function: call.function.clone(),
+            deadline_ms,
+            state: state.to_owned(),
+        };
+        let variables = json!({ CALL_VARIABLE: begun });
+        let patience = Retry::within(COMMAND_PATIENCE.min(self.lock(&job.job_type)));
+        match self.0.zeebe.set_variables(job.element_instance_key, &variables, true, patience).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(call = %call.id, job = job.key, state, %error, "Zeebe does not keep the call's state");
+                false
+            }
+        }
     }
 
     async fn complete(&self, job: &Job, call: &NewCall) {
@@ -166,11 +208,11 @@ impl Bridge {
     }
 
     /// A request that will never be taken as it is: an incident, and a new call once somebody has mended it.
-    async fn give_up(&self, job: &Job, call: &NewCall, queued_before: bool, mistake: String) {
+    async fn give_up(&self, job: &Job, call: &NewCall, deadline_ms: u64, queued_before: bool, mistake: String) {
         self.0.metrics.submission(&call.function, "refused");
         if queued_before {
             tracing::warn!(call = %call.id, mistake, "cannot be submitted again, but may be queued since before a crash");
-            return self.submitted(job, call).await;
+            return self.submitted(job, call, deadline_ms).await;
         }
         log_failure(self.0.ledger.nothing_queued(call.id.clone()).await);
         tracing::error!(call = %call.id, job = job.key, element = job.element_id, mistake, "not submitted");

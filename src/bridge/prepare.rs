@@ -2,20 +2,25 @@
 
 use super::{
     render::{Command, Template, Templates, is_function_name},
-    task::{self, CommandSource},
+    task::{self, CommandSource, TaskReply},
 };
 use crate::{
     clock::millis,
     config::{BodyFormat, Function, OnUnknown, Settings},
-    ledger::NewCall,
+    ledger::{HeldJob, NewCall, Reply, Terms},
     zeebe::Job,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, time::Duration};
 use zeebe2faas_contract::CallId;
 
 /// Counts the tries of a job; absent means the first. Local to the task.
 pub const TRY_VARIABLE: &str = "zeebe2faasTry";
+/// Says that an earlier try of the job ran out of memory. Local to the task.
+pub const OOM_VARIABLE: &str = "zeebe2faasOom";
+/// Holds a [`Begun`] while a job stays open for its call. Local to the task.
+pub const CALL_VARIABLE: &str = "zeebe2faasCall";
 /// How long a token outlives its call's deadline.
 pub const TOKEN_GRACE: Duration = Duration::from_secs(24 * 3600);
 
@@ -28,6 +33,27 @@ pub struct Prepared {
     pub body: BodyFormat,
     /// Whether a submission with an unknown result is made again.
     pub resubmit: bool,
+    /// Whether Zeebe says that this very call was begun before, perhaps by another replica.
+    pub begun_before: bool,
+}
+
+/// What Zeebe keeps of a call whose job stays open, so that any replica that is handed the job goes on with the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begun {
+    /// The call.
+    pub call_id: CallId,
+    /// Which try of the job.
+    #[serde(rename = "try")]
+    pub attempt: u32,
+    /// The replica that submits it.
+    pub owner: String,
+    /// Its function.
+    pub function: String,
+    /// When it must have ended, in milliseconds since 1970 (UTC).
+    pub deadline_ms: u64,
+    /// `submitting` or `submitted`.
+    pub state: String,
 }
 
 /// Makes the call of a job.
@@ -38,16 +64,17 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     let mut variables: Map<String, Value> =
         serde_json::from_str(&job.variables).map_err(|error| format!("the job's variables are not JSON: {error}"))?;
     let task = task::read(&job.headers, &variables)?;
-    // Before the values for the template, which are the modeller's.
+    // Ours, so they are read before the values for the template, which are the modeller's.
     let attempt = attempt(&variables)?;
+    let (begun, larger) = (begun(&variables), larger_function(&task.reply, &variables));
     task::overlay(&job.headers, &mut variables)?;
     let template = template(&task.command, templates, job)?;
     let Command { args, .. } = template
         .render(&variables, &settings.vars, settings.calls.command_limit_bytes)
         .map_err(|error| error.to_string())?;
-    let function = match (&task.function, &template.function) {
-        (Some(name), _) | (None, Some(name)) => name.clone(),
-        (None, None) => return Err("no function: name it in the header `function` or in the template".to_owned()),
+    let function = match (larger, &task.function, &template.function) {
+        (Some(name), _, _) | (None, Some(name), _) | (None, None, Some(name)) => name.clone(),
+        (None, None, None) => return Err("no function: name it in the header `function` or in the template".to_owned()),
     };
     if !is_function_name(&function) {
         return Err(format!(
@@ -60,9 +87,12 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         return Err(format!("`outputs` needs the runner, but function `{function}` takes its command as text"));
     }
     let timeout = task.timeout.or(template.timeout).unwrap_or(settings.calls.timeout);
-    let deadline_ms = now_ms.saturating_add(millis(timeout));
+    let id = CallId::new(&settings.cluster, job.key, attempt);
+    let reply = reply(task.reply, job, attempt);
+    let begun = begun.filter(|begun| reply.holds_job() && begun.call_id == id);
+    let deadline_ms = begun.as_ref().map_or_else(|| now_ms.saturating_add(millis(timeout)), |begun| begun.deadline_ms);
     let call = NewCall {
-        id: CallId::new(&settings.cluster, job.key, attempt),
+        id,
         job_key: job.key,
         attempt,
         job_type: job.job_type.clone(),
@@ -72,7 +102,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         tenant: job.tenant.clone(),
         run_once: known.run_once,
         function,
-        message: task.message,
+        reply,
         result: task.result,
         args,
         outputs,
@@ -82,7 +112,33 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(TOKEN_GRACE)),
     };
     let resubmit = resubmits(&known, task.on_unknown);
-    Ok(Prepared { call, body: known.body, resubmit })
+    Ok(Prepared { call, body: known.body, resubmit, begun_before: begun.is_some() })
+}
+
+fn reply(wanted: TaskReply, job: &Job, attempt: u32) -> Reply {
+    match wanted {
+        TaskReply::Message(name) => Reply::Message(name),
+        TaskReply::Job { error_code, oom_function } => {
+            let (element_instance_key, retries) = (job.element_instance_key, job.retries);
+            let terms = Terms { element_instance_key, attempt, retries, error_code, oom_function };
+            Reply::Job(HeldJob { key: job.key, terms: Some(terms) })
+        }
+    }
+}
+
+/// The function that the task names for tries after one that ran out of memory, if there was one.
+fn larger_function<'a>(reply: &'a TaskReply, variables: &Map<String, Value>) -> Option<&'a String> {
+    match reply {
+        TaskReply::Job { oom_function, .. } if variables.get(OOM_VARIABLE) == Some(&Value::Bool(true)) => {
+            oom_function.as_ref()
+        }
+        _ => None,
+    }
+}
+
+/// What Zeebe keeps of the task's last call. Something else under that name is not ours, and is left alone.
+fn begun(variables: &Map<String, Value>) -> Option<Begun> {
+    variables.get(CALL_VARIABLE).and_then(|value| Begun::deserialize(value).ok())
 }
 
 /// What the service task is completed with: the call, as far as it is known until its outcome comes.

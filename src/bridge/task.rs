@@ -14,8 +14,21 @@ pub const DEFAULT_RESULT: &str = "call";
 const VALUES: &str = "variables";
 
 /// Every header that means something to us. Others may be there for others.
-const SETTINGS: [&str; 9] =
-    ["function", "template", "cmdline", "outputs", "reply", "message", "result", "timeout", "onUnknown"];
+const SETTINGS: [&str; 11] = [
+    "function",
+    "template",
+    "cmdline",
+    "outputs",
+    "reply",
+    "message",
+    "result",
+    "timeout",
+    "onUnknown",
+    "onFailure",
+    "onOom",
+];
+/// What `onFailure` may begin with; a BPMN error code follows.
+const ERROR_PREFIX: &str = "error:";
 
 /// A service task's settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,14 +39,28 @@ pub struct Task {
     pub command: CommandSource,
     /// Parameters that name output files; absent where the template says.
     pub outputs: Option<Vec<String>>,
-    /// Name of the message that the receive task waits for.
-    pub message: String,
+    /// What the outcome does.
+    pub reply: TaskReply,
     /// Name of the variable that gets the outcome.
     pub result: String,
     /// Deadline from the first submission.
     pub timeout: Option<Duration>,
     /// What follows a submission with an unknown result.
     pub on_unknown: Option<OnUnknown>,
+}
+
+/// What a task wants its outcome to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskReply {
+    /// A message of this name wakes a receive task.
+    Message(String),
+    /// The task itself stays open.
+    Job {
+        /// The BPMN error that is thrown when no try is left; without it an incident is raised.
+        error_code: Option<String>,
+        /// The function for the tries after one that ran out of memory.
+        oom_function: Option<String>,
+    },
 }
 
 /// Where the command comes from.
@@ -57,11 +84,7 @@ pub fn read(headers: &BTreeMap<String, String>, variables: &Map<String, Value>) 
             _ => from.and_then(|object| object.get(name)).map_or(Ok(None), |value| setting(name, value)),
         }
     };
-    match get("reply")?.as_deref() {
-        None | Some("message") => {}
-        Some("job") => return Err("header `reply`: `job` is not there yet; leave it out, or write `message`".into()),
-        Some(other) => return Err(format!("header `reply`: expected `message`, found `{other}`")),
-    }
+    let reply = reply(&get)?;
     let command = match (get("template")?, get("cmdline")?) {
         (Some(name), None) => CommandSource::Template(name.trim().to_owned()),
         (None, Some(text)) => CommandSource::Inline(text),
@@ -81,11 +104,43 @@ pub fn read(headers: &BTreeMap<String, String>, variables: &Map<String, Value>) 
         function: get("function")?.map(|name| name.trim().to_owned()),
         command,
         outputs,
-        message: get("message")?.unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()),
+        reply,
         result: result_name(get("result")?)?,
         timeout,
         on_unknown,
     })
+}
+
+fn reply(get: &impl Fn(&str) -> Result<Option<String>, String>) -> Result<TaskReply, String> {
+    let (message, on_failure, on_oom) = (get("message")?, get("onFailure")?, get("onOom")?);
+    match get("reply")?.as_deref().map(str::trim) {
+        None | Some("message") => match [("onFailure", on_failure), ("onOom", on_oom)].iter().find(|h| h.1.is_some()) {
+            Some((name, _)) => {
+                Err(format!("header `{name}` works with header `reply` = `job` only; add it, or remove this"))
+            }
+            None => Ok(TaskReply::Message(message.unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()))),
+        },
+        Some("job") if message.is_some() => {
+            Err("headers `message` and `reply` = `job` are both there; the task itself waits, so remove `message`"
+                .into())
+        }
+        Some("job") => Ok(TaskReply::Job {
+            error_code: on_failure.as_deref().map(error_code).transpose()?.flatten(),
+            oom_function: on_oom.map(|name| name.trim().to_owned()),
+        }),
+        Some(other) => Err(format!("header `reply`: expected `message` or `job`, found `{other}`")),
+    }
+}
+
+/// The code after `error:`; nothing for `incident`.
+fn error_code(text: &str) -> Result<Option<String>, String> {
+    match text.trim() {
+        "incident" => Ok(None),
+        text => match text.strip_prefix(ERROR_PREFIX).map(str::trim) {
+            Some(code) if !code.is_empty() => Ok(Some(code.to_owned())),
+            _ => Err(format!("header `onFailure`: expected `incident` or `error:CODE`, found `{text}`")),
+        },
+    }
 }
 
 /// The object that `from` names. Without the header no variable is ever read as a setting.
@@ -171,7 +226,7 @@ mod tests {
     fn a_template_is_enough_and_the_rest_has_defaults() {
         let task = read(&headers(&[("template", "ortho")]), &Map::new()).unwrap();
         assert_eq!(task.command, CommandSource::Template("ortho".into()));
-        assert_eq!((task.message.as_str(), task.result.as_str()), ("faas-done", "call"));
+        assert_eq!((task.reply, task.result.as_str()), (TaskReply::Message("faas-done".into()), "call"));
     }
 
     #[test]
@@ -204,6 +259,19 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_stays_open_says_what_follows_a_failure() {
+        let reply = |pairs| read(&headers(pairs), &Map::new()).unwrap().reply;
+        assert_eq!(
+            reply(&[("template", "a"), ("reply", "job"), ("onFailure", "error:NO_ORTHO"), ("onOom", "big")]),
+            TaskReply::Job { error_code: Some("NO_ORTHO".into()), oom_function: Some("big".into()) }
+        );
+        assert_eq!(
+            reply(&[("template", "a"), ("reply", "job"), ("onFailure", "incident")]),
+            TaskReply::Job { error_code: None, oom_function: None }
+        );
+    }
+
+    #[test]
     fn mistakes_say_which_header_and_what_to_write() {
         for (pairs, part) in [
             (&[][..], "neither a header `template` nor `cmdline`"),
@@ -212,6 +280,10 @@ mod tests {
             (&[("template", "a"), ("onUnknown", "x")][..], "expected wait or resubmit"),
             (&[("template", "a"), ("result", "my-call")][..], "is not a variable name"),
             (&[("template", "a"), ("from", "input")][..], "there is no variable `input`"),
+            (&[("template", "a"), ("reply", "jobs")][..], "expected `message` or `job`"),
+            (&[("template", "a"), ("reply", "job"), ("onFailure", "error:")][..], "`error:CODE`"),
+            (&[("template", "a"), ("reply", "job"), ("message", "m")][..], "remove `message`"),
+            (&[("template", "a"), ("onOom", "big")][..], "`reply` = `job` only"),
         ] {
             let error = read(&headers(pairs), &Map::new()).unwrap_err();
             assert!(error.contains(part), "{error}");

@@ -1,6 +1,6 @@
 //! The token in a callback URL: all that delivery needs, signed, for one call and not for ever.
 
-use crate::ledger::Pending;
+use crate::ledger::{HeldJob, Pending, Reply};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use zeebe2faas_contract::{CallId, KeyRing};
@@ -21,8 +21,9 @@ pub struct Claims {
     owner: String,
     #[serde(rename = "j")]
     job_key: i64,
-    #[serde(rename = "m")]
-    message: String,
+    /// Absent: the job itself is open.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
     #[serde(rename = "v")]
     result: String,
     #[serde(rename = "t", default, skip_serializing_if = "String::is_empty")]
@@ -36,7 +37,11 @@ pub struct Claims {
 impl Claims {
     /// The claims of a call that this replica submits.
     pub fn new(pending: Pending, job_key: i64, owner: String, expires_ms: u64) -> Self {
-        let Pending { id, function, run_once, message, result, tenant, deadline_ms } = pending;
+        let Pending { id, function, run_once, reply, result, tenant, deadline_ms } = pending;
+        let message = match reply {
+            Reply::Message(name) => Some(name),
+            Reply::Job(_) => None,
+        };
         Self {
             call_id: id,
             function,
@@ -68,13 +73,21 @@ impl Claims {
         (now_ms < claims.expires_ms).then_some(claims)
     }
 
+    /// The call that it was made for.
+    pub fn call_id(&self) -> &CallId {
+        &self.call_id
+    }
+
     /// What delivery needs.
     pub fn into_pending(self) -> Pending {
         Pending {
             id: self.call_id,
             function: self.function,
             run_once: self.signed_report,
-            message: self.message,
+            reply: match self.message {
+                Some(name) => Reply::Message(name),
+                None => Reply::Job(HeldJob { key: self.job_key, terms: None }),
+            },
             result: self.result,
             tenant: self.tenant,
             deadline_ms: self.deadline_ms,
@@ -94,7 +107,7 @@ mod tests {
             id: CallId::new("c", 1, 1),
             function: "otbcli".into(),
             run_once: true,
-            message: "faas-done".into(),
+            reply: Reply::Message("faas-done".into()),
             result: "call".into(),
             tenant: String::new(),
             deadline_ms: 500,

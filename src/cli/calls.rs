@@ -5,6 +5,7 @@ use crate::{
     config,
     display::{bytes, resources, time},
     ledger::{Call, LedgerReader, State, Summary},
+    tls,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::Path, time::Duration};
@@ -101,7 +102,7 @@ fn show(id: &CallId, address: SocketAddr, ledger: &Path) -> Result<Line<Call>, F
 /// The running bridge's answer; nothing where none runs.
 fn ask(address: SocketAddr, path: &str) -> Result<Option<String>, Failure> {
     block_on(async {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+        let client = tls::plain_http().timeout(TIMEOUT).build();
         let client = client.map_err(|error| Failure::Failed(error.to_string()))?;
         let response = match client.get(format!("http://{address}{path}")).send().await {
             Ok(response) => response,
@@ -160,7 +161,7 @@ fn page(Line { call, progress }: &Line<Call>) -> String {
         ("function", format!("{} (run once: {})", summary.function, yes(call.run_once))),
         ("process", format!("{} instance {}", summary.bpmn_process_id, summary.process_instance_key)),
         ("task", format!("{} job {} ({}), try {}", summary.element_id, call.job_key, call.job_type, call.attempt)),
-        ("message", format!("{} → variable {}", call.message, call.result)),
+        ("reply", format!("{} → variable {}", call.reply, call.result)),
         ("command", crate::bridge::submit::command_line(&call.args)),
         ("resources", resources(&call.resources)),
         ("progress", progress.as_ref().map_or_else(|| "-".to_owned(), how_far)),

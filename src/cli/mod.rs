@@ -2,6 +2,7 @@
 
 mod calls;
 mod deploy;
+mod doctor;
 mod key;
 mod render;
 mod run;
@@ -46,6 +47,8 @@ enum Command {
     Render(render::Render),
     /// List the calls that the bridge knows, or show one
     Calls(calls::Calls),
+    /// Check the live systems and say what to change
+    Doctor(doctor::Doctor),
     /// Make keys: for callback tokens, the runner secret, one function's runner
     Key(key::Key),
 }
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Start(start) => start.execute(&context),
         Command::Render(render) => render.execute(&context),
         Command::Calls(calls) => calls.execute(&context),
+        Command::Doctor(doctor) => doctor.execute(&context),
         Command::Key(key) => key.execute(&context),
     };
     match result {

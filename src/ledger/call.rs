@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
 use zeebe2faas_contract::{CallId, Resources};
 
 /// A call as it is accepted, before its request leaves.
@@ -27,8 +28,8 @@ pub struct NewCall {
     pub function: String,
     /// Whether a runner guards it.
     pub run_once: bool,
-    /// Name of the message that ends it.
-    pub message: String,
+    /// What its outcome does in Zeebe.
+    pub reply: Reply,
     /// Name of the variable that gets the outcome.
     pub result: String,
     /// The argument vector.
@@ -45,6 +46,76 @@ pub struct NewCall {
     pub keep_until_ms: u64,
 }
 
+impl NewCall {
+    /// What its delivery needs; the deadline is the one that its first submission fixed.
+    pub fn pending(&self, deadline_ms: u64) -> Pending {
+        Pending {
+            id: self.id.clone(),
+            function: self.function.clone(),
+            run_once: self.run_once,
+            reply: self.reply.clone(),
+            result: self.result.clone(),
+            tenant: self.tenant.clone(),
+            deadline_ms,
+        }
+    }
+}
+
+/// What an outcome does in Zeebe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reply {
+    /// A message of this name is published; a receive task waits for it.
+    Message(String),
+    /// The service task's own job is open, and is completed, failed, or ended with a BPMN error.
+    Job(HeldJob),
+}
+
+impl Reply {
+    /// Whether the service task's job stays open meanwhile.
+    pub const fn holds_job(&self) -> bool {
+        matches!(self, Self::Job(_))
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(name) => write!(f, "message {name}"),
+            Self::Job(held) => write!(f, "job {}", held.key),
+        }
+    }
+}
+
+/// A job that stays open until its call has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldJob {
+    /// The job's key.
+    pub key: i64,
+    /// What follows a failure. A callback's token does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
+}
+
+/// What becomes of a job whose call failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
+    /// The task's pass, whose local variables can be set.
+    pub element_instance_key: i64,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// How often the job may be tried, this time included.
+    pub retries: i32,
+    /// The BPMN error that is thrown when no try is left; without it an incident is raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// The function for the tries after one that ran out of memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oom_function: Option<String>,
+}
+
 /// What became of a job that was brought to the ledger.
 #[derive(Debug, Clone)]
 pub enum Acceptance {
@@ -56,7 +127,7 @@ pub enum Acceptance {
         queued_before: bool,
     },
     /// It was submitted, or has ended; only the job is still open.
-    OnlyComplete {
+    UnderWay {
         /// Whether Zeebe has its outcome already.
         delivered: bool,
     },
@@ -117,21 +188,21 @@ pub struct Pending {
     pub function: String,
     /// Whether a runner guards it.
     pub run_once: bool,
-    /// Name of the message.
-    pub message: String,
+    /// What the outcome does in Zeebe.
+    pub reply: Reply,
     /// Name of the variable.
     pub result: String,
-    /// Tenant of the message.
+    /// Tenant of the job.
     pub tenant: String,
     /// When it must have ended.
     pub deadline_ms: u64,
 }
 
 /// What an outcome's arrival did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closing {
-    /// This is the outcome; it is to be delivered.
-    First,
+    /// This is the outcome; it is to be delivered as the row says.
+    First(Box<Pending>),
     /// The call had ended already; this one is kept as `late` where it differs, and not delivered.
     Late,
     /// The ledger has no such call.
@@ -181,8 +252,8 @@ pub struct Call {
     pub job_type: String,
     /// The tenant.
     pub tenant: String,
-    /// Name of the message.
-    pub message: String,
+    /// What the outcome does in Zeebe.
+    pub reply: Reply,
     /// Name of the variable.
     pub result: String,
     /// Whether a runner guards the function.

@@ -9,7 +9,7 @@ mod read;
 mod schema;
 mod writer;
 
-pub use call::{Acceptance, Call, Closing, Fixed, NewCall, Pending, State, Summary};
+pub use call::{Acceptance, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
 pub use read::LedgerReader;
 
 use std::{path::Path, path::PathBuf};
@@ -52,6 +52,16 @@ impl Ledger {
         let lock = schema::claim(path)?;
         let connection = schema::open(path)?;
         Ok(Self { writer: Writer::start(connection, lock) })
+    }
+
+    /// Whether the file is a ledger that [`Ledger::open`] would take, another process's hold on it aside. Only reads.
+    pub fn examine(path: &Path) -> Result<(), LedgerError> {
+        schema::examine(path)
+    }
+
+    /// The network file system that the folder lies on, if it does.
+    pub fn network_file_system(folder: &Path) -> std::io::Result<Option<&'static str>> {
+        schema::network_file_system(folder)
     }
 
     /// How many changes each commit carried so far: (commits, changes).

@@ -5,14 +5,16 @@ use super::{
     call::{Acceptance, Closing, Fixed, NewCall, Pending, State},
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use serde::{Serialize, de::DeserializeOwned};
 use zeebe2faas_contract::{CallId, Resources};
 
-const PENDING: &str = "call_id, function, run_once, message, result, tenant, deadline_ms";
+const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
 
 impl Ledger {
-    /// Writes a call down before its request leaves, and says what is to be done with its job.
-    pub async fn accept(&self, call: NewCall) -> Result<Acceptance, LedgerError> {
-        self.writer.apply(move |connection| accept(connection, &call)).await
+    /// Writes a call down before its request leaves, and says what is to be done with its job. `begun_elsewhere`:
+    /// another replica may have submitted it.
+    pub async fn accept(&self, call: NewCall, begun_elsewhere: bool) -> Result<Acceptance, LedgerError> {
+        self.writer.apply(move |connection| accept(connection, &call, begun_elsewhere)).await
     }
 
     /// OpenFaaS has it, or may have it and will not be asked again.
@@ -46,11 +48,18 @@ impl Ledger {
 
     /// Sets the outcome once. `outcome` is the JSON that will be delivered.
     pub async fn end(&self, id: CallId, outcome: String, now_ms: u64) -> Result<Closing, LedgerError> {
+        let set = format!(
+            "UPDATE calls SET state = 2, outcome = ?2, ended_ms = ?3 WHERE call_id = ?1 AND state < 2
+             RETURNING {PENDING}"
+        );
         self.writer
             .apply(move |connection| {
-                let set = "UPDATE calls SET state = 2, outcome = ?2, ended_ms = ?3 WHERE call_id = ?1 AND state < 2";
-                if connection.prepare_cached(set)?.execute(params![id.as_str(), outcome, now_ms])? == 1 {
-                    return Ok(Closing::First);
+                let first = connection
+                    .prepare_cached(&set)?
+                    .query_row(params![id.as_str(), outcome, now_ms], pending)
+                    .optional()?;
+                if let Some(pending) = first {
+                    return Ok(Closing::First(Box::new(pending)));
                 }
                 let late = "UPDATE calls SET late = iif(outcome = ?2, late, coalesce(late, ?2)) WHERE call_id = ?1";
                 let rows = connection.prepare_cached(late)?.execute(params![id.as_str(), outcome])?;
@@ -59,9 +68,10 @@ impl Ledger {
             .await
     }
 
-    /// Zeebe has the outcome; the row is kept until the given time.
+    /// Zeebe has the outcome (and with it a job that was held is closed); the row is kept until the given time.
     pub async fn delivered(&self, id: CallId, now_ms: u64, keep_until_ms: u64) -> Result<(), LedgerError> {
         let statement = "UPDATE calls SET delivered = 1, delivered_ms = coalesce(delivered_ms, ?2),
+                         job_closed = max(job_closed, holds_job),
                          keep_until_ms = max(keep_until_ms, ?3) WHERE call_id = ?1";
         let change =
             move |c: &Connection| c.prepare_cached(statement)?.execute(params![id.as_str(), now_ms, keep_until_ms]);
@@ -97,6 +107,17 @@ impl Ledger {
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(&query)?;
                 statement.query_map([], |row| Ok((pending(row)?, row.get(7)?)))?.collect()
+            })
+            .await
+    }
+
+    /// Submitted calls whose job is still held, with the job's key.
+    pub async fn held(&self) -> Result<Vec<(CallId, i64)>, LedgerError> {
+        let query = "SELECT call_id, job_key FROM calls WHERE state = 1 AND job_closed = 0 AND holds_job = 1";
+        self.writer
+            .apply(move |connection| {
+                let mut statement = connection.prepare_cached(query)?;
+                statement.query_map([], |row| Ok((call_id(row, 0)?, row.get(1)?)))?.collect()
             })
             .await
     }
@@ -152,7 +173,7 @@ struct Known {
     command: Fixed,
 }
 
-fn accept(connection: &Connection, call: &NewCall) -> rusqlite::Result<Acceptance> {
+fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rusqlite::Result<Acceptance> {
     let known = rows_of_job(connection, call)?;
     let same = known.iter().find(|row| row.id == call.id.as_str());
     if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
@@ -167,15 +188,20 @@ fn accept(connection: &Connection, call: &NewCall) -> rusqlite::Result<Acceptanc
     match same {
         None => {
             insert(connection, call)?;
-            Ok(Acceptance::Submit { command: fixed(), queued_before: false })
+            Ok(Acceptance::Submit { command: fixed(), queued_before: begun_elsewhere })
         }
-        Some(row) if row.state != State::Accepted => Ok(Acceptance::OnlyComplete { delivered: row.delivered }),
+        Some(row) if row.state != State::Accepted => {
+            // An operator may have changed the retries meanwhile.
+            let statement = "UPDATE calls SET reply = ?2 WHERE call_id = ?1 AND state < 2 AND holds_job = 1";
+            connection.prepare_cached(statement)?.execute(params![call.id.as_str(), json(&call.reply)?])?;
+            Ok(Acceptance::UnderWay { delivered: row.delivered })
+        }
         Some(row) if row.maybe_queued => Ok(Acceptance::Submit { command: row.command.clone(), queued_before: true }),
         Some(_) => {
             // Nothing was ever queued: what the operator mended since may change the command and the clock.
             let statement = "UPDATE calls SET maybe_queued = 1, args = ?2, outputs = ?3, deadline_ms = ?4,
-                             keep_until_ms = ?5, accepted_ms = ?12, function = ?6, run_once = ?7, message = ?8, result = ?9,
-                             memory_bytes = ?10, cores = ?11 WHERE call_id = ?1";
+                             keep_until_ms = ?5, accepted_ms = ?13, function = ?6, run_once = ?7, reply = ?8, result = ?9,
+                             holds_job = ?10, memory_bytes = ?11, cores = ?12 WHERE call_id = ?1";
             connection.prepare_cached(statement)?.execute(params![
                 call.id.as_str(),
                 json(&call.args)?,
@@ -184,8 +210,9 @@ fn accept(connection: &Connection, call: &NewCall) -> rusqlite::Result<Acceptanc
                 call.keep_until_ms,
                 call.function,
                 call.run_once,
-                call.message,
+                json(&call.reply)?,
                 call.result,
+                call.reply.holds_job(),
                 call.resources.memory_bytes,
                 call.resources.cores,
                 call.accepted_ms,
@@ -208,8 +235,8 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
             job_closed: row.get(4)?,
             delivered: row.get(5)?,
             command: Fixed {
-                args: texts(row, 6)?,
-                outputs: texts(row, 7)?,
+                args: parsed(row, 6)?,
+                outputs: parsed(row, 7)?,
                 resources: resources(row, 9)?,
                 deadline_ms: row.get(8)?,
             },
@@ -220,15 +247,15 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
 
 fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
     let statement = "INSERT INTO calls (call_id, job_key, try, job_type, process_instance_key, bpmn_process_id,
-        element_id, tenant, function, run_once, message, result, args, outputs, memory_bytes,
+        element_id, tenant, function, run_once, reply, holds_job, result, args, outputs, memory_bytes,
         cores, state, maybe_queued, asking,
         job_closed, delivered, accepted_ms, deadline_ms, keep_until_ms)
-        VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :message, :result,
+        VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :reply, :holds, :result,
         :args, :outputs, :memory, :cores, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
     connection.prepare_cached(statement)?.execute(named_params! {
         ":id": call.id.as_str(), ":job": call.job_key, ":try": call.attempt, ":type": call.job_type,
         ":instance": call.process_instance_key, ":process": call.bpmn_process_id, ":element": call.element_id,
-        ":tenant": call.tenant, ":function": call.function, ":once": call.run_once, ":message": call.message,
+        ":tenant": call.tenant, ":function": call.function, ":once": call.run_once, ":reply": json(&call.reply)?, ":holds": call.reply.holds_job(),
         ":result": call.result, ":args": json(&call.args)?, ":outputs": json(&call.outputs)?,
         ":memory": call.resources.memory_bytes, ":cores": call.resources.cores,
         ":accepted": call.accepted_ms, ":deadline": call.deadline_ms, ":keep": call.keep_until_ms,
@@ -241,7 +268,7 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
         id: call_id(row, 0)?,
         function: row.get(1)?,
         run_once: row.get(2)?,
-        message: row.get(3)?,
+        reply: parsed(row, 3)?,
         result: row.get(4)?,
         tenant: row.get(5)?,
         deadline_ms: row.get(6)?,
@@ -253,7 +280,8 @@ pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> 
     text.parse().map_err(|error| wrong(column, error))
 }
 
-pub(super) fn texts(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+/// A column that holds JSON.
+pub(super) fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| wrong(column, error))
 }
@@ -263,8 +291,8 @@ pub(super) fn resources(row: &Row<'_>, memory: usize) -> rusqlite::Result<Resour
     Ok(Resources { memory_bytes: row.get(memory)?, cores: row.get(memory + 1)? })
 }
 
-fn json(texts: &[String]) -> rusqlite::Result<String> {
-    serde_json::to_string(texts).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 fn wrong(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
@@ -274,7 +302,7 @@ fn wrong(column: usize, error: impl std::error::Error + Send + Sync + 'static) -
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::*;
+    use super::{super::call::Reply, *};
 
     fn call(job_key: i64) -> NewCall {
         NewCall {
@@ -288,7 +316,7 @@ mod tests {
             tenant: String::new(),
             function: "otbcli".into(),
             run_once: true,
-            message: "faas-done".into(),
+            reply: Reply::Message("faas-done".into()),
             result: "call".into(),
             args: Vec::new(),
             outputs: Vec::new(),
@@ -305,7 +333,7 @@ mod tests {
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let [accepted, submitted, refused, ended] = [1, 2, 3, 4].map(call);
         for call in [&accepted, &submitted, &refused, &ended] {
-            ledger.accept(call.clone()).await.unwrap();
+            ledger.accept(call.clone(), false).await.unwrap();
         }
         ledger.submitted(submitted.id.clone(), 1).await.unwrap();
         ledger.nothing_queued(refused.id).await.unwrap();

@@ -3,7 +3,7 @@
 use super::{
     LedgerError,
     call::{Call, State, Summary},
-    operations::{call_id, resources, texts},
+    operations::{call_id, parsed, resources},
     schema,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -38,7 +38,7 @@ impl LedgerReader {
     /// Everything known of one call.
     pub fn show(&self, id: &CallId) -> Result<Option<Call>, LedgerError> {
         let query = format!(
-            "SELECT {SUMMARY}, job_key, try, job_type, tenant, message, result, run_once, args, maybe_queued, asking,
+            "SELECT {SUMMARY}, job_key, try, job_type, tenant, reply, result, run_once, args, maybe_queued, asking,
              job_closed, submitted_ms, delivered_ms, outcome, late, memory_bytes, cores FROM calls WHERE call_id = ?1"
         );
         Ok(self.connection.query_row(&query, [id.as_str()], call).optional()?)
@@ -72,10 +72,10 @@ fn call(row: &Row<'_>) -> rusqlite::Result<Call> {
         attempt: row.get(12)?,
         job_type: row.get(13)?,
         tenant: row.get(14)?,
-        message: row.get(15)?,
+        reply: parsed(row, 15)?,
         result: row.get(16)?,
         run_once: row.get(17)?,
-        args: texts(row, 18)?,
+        args: parsed(row, 18)?,
         resources: resources(row, 26)?,
         maybe_queued: row.get(19)?,
         asking: row.get(20)?,

@@ -108,3 +108,42 @@ fn commit(connection: &Connection, changes: impl Iterator<Item = Change>, told: 
     }
     result
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// SQLite's own limit gives the error that a full disk gives (SQLITE_FULL), at a place of our choice.
+    #[tokio::test]
+    async fn a_batch_that_the_disk_has_no_room_for_leaves_nothing_behind_and_the_next_one_is_taken_when_there_is_room()
+    {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (number INTEGER, filling BLOB); PRAGMA max_page_count = 10").unwrap();
+        let writer = Writer::start(connection, tempfile::tempfile().unwrap());
+        let insert = |number: i64, bytes: i64| {
+            writer.apply(move |c| c.execute("INSERT INTO t VALUES (?1, zeroblob(?2))", [number, bytes]))
+        };
+        let numbers = || {
+            writer.apply(|c| {
+                let mut statement = c.prepare("SELECT number FROM t ORDER BY number")?;
+                statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()
+            })
+        };
+        insert(1, 10).await.unwrap();
+
+        // Polled together, these three are one batch, or several; whoever is told Ok must be there afterwards.
+        let (before, filling, after) = tokio::join!(insert(2, 10), insert(3, 100_000), insert(4, 10));
+        assert!(filling.unwrap_err().to_string().contains("full"));
+        let mut kept = vec![1];
+        kept.extend(before.is_ok().then_some(2));
+        kept.extend(after.is_ok().then_some(4));
+        assert_eq!(numbers().await.unwrap(), kept);
+
+        writer.apply(|c| c.pragma_update(None, "max_page_count", 1000)).await.unwrap();
+        insert(3, 100_000).await.unwrap();
+        kept.push(3);
+        kept.sort();
+        assert_eq!(numbers().await.unwrap(), kept);
+    }
+}

@@ -4,10 +4,12 @@ mod runner;
 mod system;
 
 pub use runner::AskError;
+pub use system::Info;
 
 use crate::config::{Credentials, OpenFaas};
 use reqwest::{Client, StatusCode, redirect};
 use std::{sync::Arc, time::Duration};
+use zeebe2faas_contract::CallId;
 
 /// Largest answer that is read of a gateway, in bytes: an error's reason, or a runner's report.
 const ANSWER_LIMIT_BYTES: usize = 1 << 20;
@@ -65,6 +67,7 @@ impl Gateway {
     /// When the HTTP client cannot be made, which would be a fault of the machine.
     pub fn new(settings: &OpenFaas) -> reqwest::Result<Self> {
         let http = Client::builder()
+            .tls_backend_preconfigured((*settings.tls.current()).clone())
             .redirect(redirect::Policy::none())
             .connect_timeout(settings.request_timeout.min(Duration::from_secs(5)))
             .timeout(settings.request_timeout)
@@ -108,6 +111,22 @@ impl Gateway {
             Err(error) if error.is_connect() => Submission::NotNow(format!("cannot reach {url}: {}", cause(&error))),
             Err(error) if error.is_builder() => Submission::Never(format!("{url}: {}", cause(&error))),
             Err(error) => Submission::Unknown(format!("{url}: {}", cause(&error))),
+        }
+    }
+}
+
+impl Gateway {
+    /// Takes an invocation out of the queue, or ends its run, where the edition can: OpenFaaS Pro.
+    ///
+    /// # Errors
+    /// What the gateway answered.
+    pub async fn cancel_queued(&self, call_id: &CallId) -> Result<(), String> {
+        let url = format!("{}/async-function/{call_id}", self.inner.url);
+        let response = self.inner.http.delete(&url).send().await.map_err(|error| cause(&error))?;
+        // Not found: it has ended, or never came.
+        match response.status() {
+            status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
+            status => Err(format!("{url} answered HTTP {}{}", status.as_u16(), reason(response).await)),
         }
     }
 }

@@ -48,6 +48,11 @@ impl Gateway {
         self.question(Method::DELETE, path, function, call_id, ring).await
     }
 
+    /// Ends a call, and makes sure that it never starts; says what holds afterwards.
+    pub async fn cancel(&self, function: &str, call_id: &CallId, ring: &KeyRing) -> Result<CallState, AskError> {
+        self.question(Method::DELETE, call_path(call_id), function, call_id, ring).await
+    }
+
     async fn question(
         &self,
         method: Method,

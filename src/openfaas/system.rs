@@ -1,6 +1,7 @@
 //! Which functions are deployed, where that may be read.
 
 use super::{Gateway, bounded, cause};
+use serde::de::DeserializeOwned;
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
@@ -9,6 +10,15 @@ use std::{
 
 /// How long a list is trusted.
 const TRUSTED_FOR: Duration = Duration::from_secs(10);
+
+/// What a gateway says of itself (`/system/info`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// The provider's name.
+    pub provider: String,
+    /// The gateway's release.
+    pub release: String,
+}
 
 /// The names that the gateway gave last; none where it does not say.
 #[derive(Default)]
@@ -38,20 +48,40 @@ impl Gateway {
         lacks
     }
 
+    /// The functions of the namespace that this function is in (`NAME` or `NAME.NAMESPACE`), asked for anew.
+    ///
+    /// # Errors
+    /// Why the gateway does not tell.
+    pub async fn functions_beside(&self, function: &str) -> Result<BTreeSet<String>, String> {
+        self.list(function).await
+    }
+
+    /// What the gateway says of itself.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn info(&self) -> Result<Info, String> {
+        let info: serde_json::Value = self.system("info").await?;
+        let text = |pointer: &str| info.pointer(pointer).and_then(|value| value.as_str()).unwrap_or("?").to_owned();
+        Ok(Info { provider: text("/provider/provider"), release: text("/version/release") })
+    }
+
+    /// The status of the gateway's `/healthz`, and its header `Date`.
+    ///
+    /// # Errors
+    /// Why nobody answers.
+    pub async fn health(&self) -> Result<(u16, Option<String>), String> {
+        let url = format!("{}/healthz", self.inner.url);
+        let response = self.inner.http.get(url).send().await.map_err(|error| cause(&error))?;
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+        Ok((response.status().as_u16(), date))
+    }
+
     async fn list(&self, wanted: &str) -> Result<BTreeSet<String>, String> {
         // A function name holds nothing that a query would have to escape.
         let query = wanted.split_once('.').map(|(_, namespace)| format!("?namespace={namespace}"));
-        let url = format!("{}/system/functions{}", self.inner.url, query.unwrap_or_default());
-        let mut request = self.inner.http.get(url);
-        if let Some(credentials) = &self.inner.credentials {
-            request = request.basic_auth(&credentials.user, Some(&credentials.password));
-        }
-        let response = request.send().await.map_err(|error| cause(&error))?;
-        if !response.status().is_success() {
-            return Err(format!("HTTP {}", response.status().as_u16()));
-        }
         let functions: Vec<serde_json::Map<String, serde_json::Value>> =
-            serde_json::from_slice(&bounded(response).await?).map_err(|error| error.to_string())?;
+            self.system(&format!("functions{}", query.unwrap_or_default())).await?;
         let mut names = BTreeSet::new();
         for function in &functions {
             let Some(name) = function.get("name").and_then(|name| name.as_str()) else { continue };
@@ -61,6 +91,19 @@ impl Gateway {
             }
         }
         Ok(names)
+    }
+
+    /// `GET /system/…`, the only place that the credentials go to.
+    async fn system<T: DeserializeOwned>(&self, what: &str) -> Result<T, String> {
+        let mut request = self.inner.http.get(format!("{}/system/{what}", self.inner.url));
+        if let Some(credentials) = &self.inner.credentials {
+            request = request.basic_auth(&credentials.user, Some(&credentials.password));
+        }
+        let response = request.send().await.map_err(|error| cause(&error))?;
+        if !response.status().is_success() {
+            return Err(format!("HTTP {}", response.status().as_u16()));
+        }
+        serde_json::from_slice(&bounded(response).await?).map_err(|error| error.to_string())
     }
 }
 

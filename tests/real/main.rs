@@ -4,6 +4,7 @@
 mod broker;
 mod chain;
 mod descriptor;
+mod doctor;
 mod faas_call;
 mod incidents;
 mod kill;

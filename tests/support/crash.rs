@@ -265,7 +265,7 @@ poll_interval = "200ms"
 }
 
 /// One for all tests of a run; it ends with the process.
-async fn broker() -> &'static Broker {
+pub async fn broker() -> &'static Broker {
     static BROKER: OnceCell<Broker> = OnceCell::const_new();
     let options = BrokerOptions { log_records: true, ..BrokerOptions::default() };
     BROKER.get_or_init(async || Broker::start(options).await.expect("a broker")).await

@@ -49,7 +49,7 @@ struct Spent {
 /// The overhead, and what it is made of.
 pub async fn measure() -> Result<Vec<Figure>, BenchError> {
     let (small, large) = (demo::synthetic(demo::SYNTHETIC_SIZE)?, demo::synthetic(SIDE)?);
-    let chain = Chain::start().await?;
+    let chain = Chain::start(small.iter().chain(&large)).await?;
     chain.run(&small).await?;
     let mut overhead = Figure::bounded("Overhead of bridge and broker", Unit::Percent, BOUND);
     let mut functions = Figure::new("… CPU of the functions", Unit::Seconds);
@@ -69,7 +69,7 @@ pub async fn measure() -> Result<Vec<Figure>, BenchError> {
 }
 
 impl Chain {
-    async fn start() -> Result<Self, BenchError> {
+    async fn start(products: impl Iterator<Item = &Product>) -> Result<Self, BenchError> {
         let temporary = || TempDir::new().map_err(io_error(&std::env::temp_dir()));
         let (folder, output) = (temporary()?, temporary()?);
         let broker = Broker::start(BrokerOptions::default()).await?;
@@ -77,7 +77,8 @@ impl Chain {
         stage::deploy(&zeebe).await?;
         let ring = stage::keep_secret(folder.path(), &random_key_line("bench"))?;
         // Not in the bridge's folder, which ends with the bridge.
-        let host = stage::start_host(output.path(), ring, PARALLEL).await?;
+        let data = products.flat_map(Product::folders).chain([output.path().to_owned()]).collect();
+        let host = stage::start_host(output.path(), ring, PARALLEL, &data).await?;
         let admin = free_port()?;
         stage::configure(folder.path(), &broker.grpc_address(), host.url(), free_port()?, admin)?;
         let mut bridge = Bridge::start(&bridge_binary()?, folder, format!("http://{admin}"))?;

@@ -11,13 +11,13 @@ use axum::{
 use std::{sync::Arc, time::Duration};
 use zeebe2faas::{
     bridge::{
-        outcome::{Callback, Outcome, Status, Verdict, of_function, of_runner},
+        classify::{Callback, Rule, Verdict, classify},
+        outcome::{Outcome, Status},
         token::Claims,
     },
     clock::now_ms,
-    ledger::Pending,
+    ledger::{Pending, Reply},
 };
-use zeebe2faas_contract::SIGNATURE_HEADER;
 
 /// How long a callback waits for Zeebe. Nothing but Zeebe keeps its outcome, and OpenFaaS does not repeat it.
 const DELIVERY_PATIENCE: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let Some(claims) = Claims::open(&token, &steps.settings.keys.token, now_ms()) else {
+    let Some(claims) = Claims::open(&token, &steps.settings.keys.token.current(), now_ms()) else {
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };
     let Ok(_room) = steps.callback_room.acquire().await else {
@@ -42,14 +42,7 @@ async fn receive(
     let limits = &steps.settings.callback;
     let body = tokio::time::timeout(limits.read_timeout, to_bytes(body, limits.body_limit_bytes)).await;
     let body = body.ok().and_then(Result::ok);
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let callback = Callback {
-        status: header("x-function-status").and_then(|status| status.parse().ok()),
-        signature: header(SIGNATURE_HEADER),
-        duration_seconds: header("x-duration-seconds").and_then(|seconds| seconds.parse().ok()),
-        body: body.as_deref().unwrap_or_default(),
-        truncated: body.is_none(),
-    };
+    let callback = Callback::new(&headers, body.as_deref().unwrap_or_default(), body.is_none());
     let call = claims.into_pending();
     match steps.judge(&call, &callback).await {
         Verdict::Final(outcome) => steps.deliver(&call, &outcome).await,
@@ -67,13 +60,9 @@ async fn receive(
 impl Steps {
     /// What a callback means.
     async fn judge(&self, call: &Pending, callback: &Callback<'_>) -> Verdict {
-        let verdict = match &self.settings.keys.runner {
-            Some(secret) if call.run_once => {
-                of_runner(&call.id, &call.function, callback, &secret.for_function(&call.function))
-            }
-            None if call.run_once => Verdict::Provisional("without keys.runner_file no report can be checked"),
-            _ => of_function(&call.id, &call.function, callback),
-        };
+        let ring = self.settings.keys.runner.as_ref().map(|secret| secret.current().for_function(&call.function));
+        let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
+        let verdict = classify(&call.id, &call.function, rule, callback);
         if verdict == Verdict::UnknownFunction && self.gateway.lacks(&call.function).await {
             let message = format!("OpenFaaS has no function `{}`; deploy it (stack.yml)", call.function);
             let outcome = Outcome::plain(call.id.clone(), call.function.clone(), Status::Refused, message, false);
@@ -86,7 +75,11 @@ impl Steps {
         let (status, reason) = (outcome.status.as_str(), &outcome.message);
         tracing::info!(call = %call.id, function = call.function, status, reason, "ended");
         let ttl = self.settings.calls.message_ttl;
-        match self.zeebe.publish(call, outcome, ttl, DELIVERY_PATIENCE).await {
+        let Reply::Message(name) = &call.reply else {
+            tracing::error!(call = %call.id, "not a call of this worker: its job is open");
+            return (StatusCode::SERVICE_UNAVAILABLE, "Zeebe cannot take it\n");
+        };
+        match self.zeebe.publish(name, call, outcome, ttl, DELIVERY_PATIENCE).await {
             Ok(()) => (StatusCode::OK, "ok\n"),
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "an outcome is lost: Zeebe did not take it in time");

@@ -11,7 +11,7 @@ use zeebe2faas::{
         token::Claims,
     },
     clock::{millis, now_ms},
-    ledger::{Fixed, Pending},
+    ledger::{Fixed, Reply},
     zeebe::{FailJob, Job},
 };
 
@@ -33,6 +33,10 @@ impl Steps {
             Ok(prepared) => prepared,
             Err(mistake) => return self.fail(job, 0, mistake, json!({})).await,
         };
+        if let Reply::Job(_) = prepared.call.reply {
+            let mistake = "header `reply`: `job` needs the ledger of `zeebe2faas run`; this worker has none";
+            return self.fail(job, 0, mistake.to_owned(), json!({})).await;
+        }
         let ready = match self.ready(&prepared) {
             Ok(ready) => ready,
             Err(mistake) => return self.refuse(job, &prepared, mistake).await,
@@ -49,18 +53,9 @@ impl Steps {
 
     fn ready<'a>(&self, prepared: &'a Prepared) -> Result<Ready<'a>, String> {
         let (settings, call) = (&self.settings, &prepared.call);
-        let pending = Pending {
-            id: call.id.clone(),
-            function: call.function.clone(),
-            run_once: call.run_once,
-            message: call.message.clone(),
-            result: call.result.clone(),
-            tenant: call.tenant.clone(),
-            deadline_ms: call.deadline_ms,
-        };
         let expires_ms = call.deadline_ms.saturating_add(millis(TOKEN_GRACE));
-        let claims = Claims::new(pending, call.job_key, settings.replica.clone(), expires_ms);
-        let token = claims.seal(&settings.keys.token).map_err(|error| error.to_string())?;
+        let claims = Claims::new(call.pending(call.deadline_ms), call.job_key, settings.replica.clone(), expires_ms);
+        let token = claims.seal(&settings.keys.token.current()).map_err(|error| error.to_string())?;
         let callback_url = format!("{}/callback/{token}", settings.callback.url);
         let reply_to = ReplyTo { callback_url, progress_url: None };
         let command = Fixed {
@@ -69,8 +64,9 @@ impl Steps {
             resources: call.resources,
             deadline_ms: call.deadline_ms,
         };
-        let (runner, limit) = (settings.keys.runner.as_ref(), settings.openfaas.body_limit_bytes);
-        Ready::new(&call.function, &call.id, &command, prepared.body, runner, limit, reply_to)
+        let runner = settings.keys.runner.as_ref().map(|secret| secret.current());
+        let limit = settings.openfaas.body_limit_bytes;
+        Ready::new(&call.function, &call.id, &command, prepared.body, runner.as_ref(), limit, reply_to)
     }
 
     /// OpenFaaS has the call: the service task is done, and the receive task waits.

@@ -98,9 +98,10 @@ impl Commands {
         retried(Code::NotFound, patience, send).await
     }
 
-    /// PublishMessage: the outcome of a call, under the call's id. One that is there already counts as published.
+    /// PublishMessage of this name: the outcome of a call, under the call's id. One that is there already counts as published.
     pub async fn publish(
         &self,
+        name: &str,
         call: &Pending,
         outcome: &Outcome,
         time_to_live: Duration,
@@ -108,7 +109,7 @@ impl Commands {
     ) -> Result<(), ClientError> {
         let variables = &json!({ call.result.as_str(): outcome });
         let send = move || async move {
-            let request = self.0.publish_message().with_name(call.message.clone());
+            let request = self.0.publish_message().with_name(name.to_owned());
             let request = request.with_correlation_key(call.id.to_string()).with_message_id(call.id.to_string());
             let request = request.with_time_to_live(time_to_live).with_tenant_id(call.tenant.clone());
             request.with_variables(variables)?.send().await.map(drop)

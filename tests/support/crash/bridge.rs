@@ -1,8 +1,8 @@
 //! The bridge's own binary, to be killed and started again.
 
 use super::Proxy;
-use crate::{binaries, soon};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::{binaries, http, soon};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -41,7 +41,9 @@ impl Bridge {
     /// Starts it again, with the same configuration and ledger. Its ports are new.
     pub async fn restart(&mut self, callbacks: &Proxy) {
         assert!(self.child.is_none(), "it runs already");
-        let mut command = Command::new(binaries().join("zeebe2faas"));
+        // A shell starts it without SIGXFSZ: at a limit of file sizes it sees an error, as it does on a full disk.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(binaries().join("zeebe2faas"));
         command.args(["--log-json", "--config"]).arg(&self.configuration).arg("run");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.env("RUST_LOG", "zeebe2faas=debug").stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -62,14 +64,34 @@ impl Bridge {
 
     /// SIGTERM, sent only.
     pub fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).expect("it can be signalled");
+    }
+
+    fn pid(&self) -> Pid {
         let pid = self.child.as_ref().and_then(Child::id).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        kill_process(pid.expect("it runs"), Signal::TERM).expect("it can be signalled");
+        pid.expect("it runs")
+    }
+
+    /// From now on no file can be written any further, as on a full disk; or again.
+    pub fn fill_disk(&self, full: bool) {
+        let before = getrlimit(Resource::Fsize);
+        let limit = Rlimit { current: if full { Some(0) } else { before.maximum }, ..before };
+        prlimit(Some(self.pid()), Resource::Fsize, limit).expect("its limits can be changed");
+    }
+
+    /// What it has logged so far, a JSON object a line.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How it ended by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         soon(child.wait()).await.expect("its end can be waited for")
+    }
+
+    async fn get(&self, path: &str) -> reqwest::Response {
+        http().get(format!("{}/{path}", self.admin)).send().await.expect("it answers")
     }
 
     /// Waits until `/readyz` says that it is stopping.
@@ -81,7 +103,7 @@ impl Bridge {
     pub async fn readiness_says(&self, part: &str) {
         soon(async {
             loop {
-                let answer = reqwest::get(format!("{}/readyz", self.admin)).await.expect("it answers");
+                let answer = self.get("readyz").await;
                 if answer.text().await.expect("a text").contains(part) {
                     return;
                 }
@@ -95,7 +117,7 @@ impl Bridge {
     pub async fn calls(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         soon(async {
             loop {
-                let answer = reqwest::get(format!("{}/api/calls?limit=1000", self.admin)).await.expect("it answers");
+                let answer = self.get("api/calls?limit=1000").await;
                 let calls: Vec<Value> = answer.json().await.expect("a list");
                 if wanted(&calls) {
                     return calls;
@@ -106,14 +128,9 @@ impl Bridge {
         .await
     }
 
-    /// What it has logged so far.
-    pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Everything known of a call.
     pub async fn call(&self, id: &str) -> Value {
-        let answer = reqwest::get(format!("{}/api/calls/{id}", self.admin)).await.expect("it answers");
+        let answer = self.get(&format!("api/calls/{id}")).await;
         answer.json().await.expect("a call")
     }
 }

@@ -5,6 +5,9 @@ use tokio_stream::{Stream, StreamExt, wrappers::UnboundedReceiverStream};
 use tonic::{Request, Response, Status};
 use zeebe2faas::zeebe::proto::{gateway_server::Gateway, *};
 
+/// What it says that it is: one broker with one healthy partition of this version.
+const VERSION: &str = "8.6.0";
+
 /// Wakes the tests that wait when the client has closed a stream.
 struct ChangedWhenDropped(Service);
 
@@ -54,7 +57,15 @@ impl Gateway for Service {
 
     async fn topology(&self, _: Request<TopologyRequest>) -> Result<Response<TopologyResponse>, Status> {
         self.take("Topology", Seen::Other("Topology")).await?;
-        Ok(Response::new(TopologyResponse { gateway_version: "fake".to_owned(), ..Default::default() }))
+        let partition = Partition { partition_id: 1, ..Default::default() };
+        let broker = BrokerInfo { partitions: vec![partition], version: VERSION.to_owned(), ..Default::default() };
+        Ok(Response::new(TopologyResponse {
+            brokers: vec![broker],
+            cluster_size: 1,
+            partitions_count: 1,
+            replication_factor: 1,
+            gateway_version: VERSION.to_owned(),
+        }))
     }
 
     async fn deploy_resource(
