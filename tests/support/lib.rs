@@ -3,6 +3,7 @@
 
 pub mod crash;
 pub mod doctor;
+pub mod events;
 pub mod fake_gateway;
 pub mod fake_openfaas;
 pub mod live;

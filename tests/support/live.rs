@@ -3,6 +3,7 @@
 
 use crate::{
     binaries,
+    events::Listener,
     fake_gateway::{FakeGateway, job},
 };
 use axum::{
@@ -12,7 +13,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde_json::{Value, json};
-use std::{collections::VecDeque, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, process::Command, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -210,44 +211,7 @@ impl Live {
 
     /// Listens to the events from now on.
     pub async fn listen(&self) -> Listener {
-        Listener { answer: self.get("/api/events").await, text: String::new(), heard: VecDeque::new() }
-    }
-}
-
-/// A client of `/api/events`.
-pub struct Listener {
-    /// The answer's head.
-    pub answer: reqwest::Response,
-    text: String,
-    heard: VecDeque<(String, Value)>,
-}
-
-impl Listener {
-    /// The next change of this kind; those before it are passed over.
-    pub async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let (event, change) = self.next().await.expect("the stream goes on");
-            assert_eq!(event, "call");
-            if wanted(&change) {
-                return change;
-            }
-        }
-    }
-
-    /// The next event and its data; nothing once the stream has ended.
-    pub async fn next(&mut self) -> Option<(String, Value)> {
-        while self.heard.is_empty() {
-            let chunk = soon(self.answer.chunk()).await.expect("the stream ends in good order")?;
-            self.text.push_str(std::str::from_utf8(&chunk).expect("ASCII"));
-            while let Some(end) = self.text.find("\n\n") {
-                let event: String = self.text.drain(..end + 2).collect();
-                let field = |name| event.lines().find_map(|line| line.strip_prefix(name));
-                if let (Some(name), Some(data)) = (field("event: "), field("data: ")) {
-                    self.heard.push_back((name.to_owned(), serde_json::from_str(data).expect("JSON")));
-                }
-            }
-        }
-        self.heard.pop_front()
+        Listener::start(&self.admin).await
     }
 }
 

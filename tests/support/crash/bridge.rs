@@ -1,7 +1,7 @@
 //! The bridge's own binary, to be killed and started again.
 
 use super::Proxy;
-use crate::{binaries, soon};
+use crate::{binaries, events::Listener, soon};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use std::{
@@ -122,6 +122,11 @@ impl Bridge {
             }
         })
         .await
+    }
+
+    /// Listens to the events from now on.
+    pub async fn listen(&self) -> Listener {
+        Listener::start(&self.admin).await
     }
 
     /// Everything known of a call.
