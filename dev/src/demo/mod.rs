@@ -147,6 +147,7 @@ pub async fn run(args: &DemoArgs) -> Result<bool, DemoError> {
         parallel: args.parallel,
     })
     .await?;
+    eprintln!("status page: {}/", stage.admin_url());
     let couples: usize = products.iter().map(|product| product.couples.len()).sum();
     eprintln!("running phr-products: {} products, {couples} couples", products.len());
     let admin = Admin::new(stage.admin_url())?;
