@@ -1,7 +1,7 @@
 //! What is seen of a real ortho-rectification while it runs.
 
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{env, path::Path};
 use zeebe2faas_dev::phr::{Couple, CoupleOptions, write_couple};
 use zeebe2faas_tests::{
     crash::{Setup, Site, one_call},
@@ -17,6 +17,7 @@ async fn site(name: &'static str) -> Site {
     // OTB tells more often than once a second, and on a fast machine it is done in one.
     let often = "RUNNER_FUNCTION: otbcli\n      RUNNER_PROGRESS_EVERY: 20ms";
     let stack = STACK.replace("RUNNER_FUNCTION: otbcli", often);
+    let stack = stack.replace("RUNNER_ALLOW_DIRS: /data", &format!("RUNNER_ALLOW_DIRS: {}", env::temp_dir().display()));
     let setup = Setup {
         stack: &stack,
         programs: &[],

@@ -1,6 +1,6 @@
 //! What a bridge tells of its calls.
 
-use crate::soon;
+use crate::{http, soon};
 use serde_json::Value;
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ pub struct Listener {
 impl Listener {
     /// Listens from now on to what the admin listener at `http://HOST:PORT` tells.
     pub async fn start(admin: &str) -> Self {
-        let answer = soon(reqwest::get(format!("{admin}/api/events"))).await.expect("the bridge answers");
+        let answer = soon(http().get(format!("{admin}/api/events")).send()).await.expect("the bridge answers");
         Self { answer, text: String::new(), heard: VecDeque::new() }
     }
 

@@ -11,7 +11,10 @@ use crate::{
     demo::{self, Product, chain, stage},
     host::Host,
 };
-use std::path::Path;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 use zeebe2faas::{
     bridge::outcome::Status,
@@ -48,7 +51,8 @@ struct Cpu {
 /// The overhead, and what it is made of.
 pub async fn measure() -> Result<Vec<Figure>, BenchError> {
     let (small, large) = (demo::synthetic(demo::SYNTHETIC_SIZE)?, demo::synthetic(SIDE)?);
-    let chain = Chain::start().await?;
+    let data = small.iter().chain(&large).flat_map(Product::folders).collect();
+    let chain = Chain::start(data).await?;
     chain.run(&small).await?;
     let mut overhead = Figure::bounded("Overhead of bridge and broker", Unit::Percent, BOUND);
     let mut functions = Figure::new("… CPU of the functions", Unit::Seconds);
@@ -66,7 +70,8 @@ pub async fn measure() -> Result<Vec<Figure>, BenchError> {
 }
 
 impl Chain {
-    async fn start() -> Result<Self, BenchError> {
+    /// For couples in these folders.
+    async fn start(mut data: BTreeSet<PathBuf>) -> Result<Self, BenchError> {
         let temporary = || TempDir::new().map_err(io_error(&std::env::temp_dir()));
         let (folder, output) = (temporary()?, temporary()?);
         let broker = Broker::start(BrokerOptions::default()).await?;
@@ -74,7 +79,8 @@ impl Chain {
         stage::deploy(&zeebe).await?;
         let ring = stage::keep_secret(folder.path(), &random_key_line("bench"))?;
         // Not in the bridge's folder, which ends with the bridge.
-        let host = stage::start_host(output.path(), ring, PARALLEL).await?;
+        data.insert(output.path().to_owned());
+        let host = stage::start_host(output.path(), ring, PARALLEL, &data).await?;
         let admin = free_port()?;
         stage::configure(folder.path(), &broker.grpc_address(), host.url(), free_port()?, admin)?;
         let mut bridge = Bridge::start(&bridge_binary()?, folder, format!("http://{admin}"))?;

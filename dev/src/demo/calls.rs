@@ -4,7 +4,10 @@ use super::{Product, chain};
 use reqwest::{Client, Response};
 use serde::de::DeserializeOwned;
 use std::{path::Path, time::Duration};
-use zeebe2faas::ledger::{Call, Summary};
+use zeebe2faas::{
+    ledger::{Call, Summary},
+    tls::plain_http,
+};
 
 /// How long the bridge may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +27,7 @@ pub struct Admin {
 impl Admin {
     /// At `http://HOST:PORT`.
     pub fn new(url: String) -> Result<Self, reqwest::Error> {
-        Ok(Self { url, http: Client::builder().no_proxy().connect_timeout(TIMEOUT).build()? })
+        Ok(Self { url, http: plain_http().connect_timeout(TIMEOUT).build()? })
     }
 
     /// Everything known of one call.

@@ -145,6 +145,7 @@ pub async fn run(args: &DemoArgs) -> Result<bool, DemoError> {
         gateway: args.gateway.clone().zip(args.runner_secret.clone()),
         callback: args.callback,
         parallel: args.parallel,
+        folders: products.iter().flat_map(Product::folders).chain([output.clone()]).collect(),
     })
     .await?;
     eprintln!("status page: {}/", stage.admin_url());
