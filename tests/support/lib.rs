@@ -8,7 +8,6 @@ pub mod fake_gateway;
 pub mod fake_openfaas;
 pub mod live;
 pub mod pki;
-pub mod product;
 pub mod site;
 pub mod token_server;
 
