@@ -22,7 +22,7 @@ impl Call {
 }
 
 impl Live {
-    /// A job with these headers and variables becomes a call.
+    /// A job with these headers and variables becomes a call; Zeebe has closed the job.
     pub async fn call(&mut self, key: i64, headers: &Value, variables: &Value) -> Call {
         let mut job = job(key, LOCK);
         (job.custom_headers, job.variables) = (headers.to_string(), variables.to_string());
@@ -31,7 +31,7 @@ impl Live {
         let taken = self.openfaas.invocation().await;
         let invocation = serde_json::from_slice(&taken.body).expect("what the runner understands");
         let call = Call { invocation, callback_url: taken.callback_url().to_owned() };
-        self.until_shown(&call, |shown| shown["state"] == "submitted").await;
+        self.until_shown(&call, |shown| shown["jobClosed"] == true).await;
         call
     }
 
