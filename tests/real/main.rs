@@ -9,6 +9,8 @@ mod faas_call;
 mod incidents;
 mod kill;
 mod load;
+mod out_of_memory;
 mod outages;
 mod products;
+mod progress;
 mod redelivery;

@@ -148,6 +148,7 @@ pub async fn run(args: &DemoArgs) -> Result<bool, DemoError> {
         folders: products.iter().flat_map(Product::folders).chain([output.clone()]).collect(),
     })
     .await?;
+    eprintln!("status page: {}/", stage.admin_url());
     let couples: usize = products.iter().map(|product| product.couples.len()).sum();
     eprintln!("running phr-products: {} products, {couples} couples", products.len());
     let admin = Admin::new(stage.admin_url())?;

@@ -1,7 +1,7 @@
 //! The bridge's own binary, to be killed and started again.
 
 use super::Proxy;
-use crate::{binaries, http, soon};
+use crate::{binaries, events::Listener, http, soon};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use std::{
@@ -126,6 +126,11 @@ impl Bridge {
             }
         })
         .await
+    }
+
+    /// Listens to the events from now on.
+    pub async fn listen(&self) -> Listener {
+        Listener::start(&self.admin).await
     }
 
     /// Everything known of a call.
