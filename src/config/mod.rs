@@ -2,8 +2,10 @@
 
 mod read;
 mod reader;
+mod replicas;
 
 pub use reader::Environment;
+pub use replicas::Replicas;
 
 use reader::Reader;
 use std::{
@@ -28,6 +30,8 @@ pub struct Settings {
     pub templates: PathBuf,
     /// Constants of the site that every template may use.
     pub vars: serde_json::Map<String, serde_json::Value>,
+    /// How the other replicas are reached.
+    pub replicas: Replicas,
     /// How Zeebe is reached.
     pub zeebe: Zeebe,
     /// How OpenFaaS is reached.

@@ -1,6 +1,7 @@
 //! Which keys there are, with their defaults and bounds.
 
 use super::reader::{Found, Section};
+use super::replicas;
 use super::{BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Settings, Worker, Zeebe};
 use std::{
     collections::BTreeMap,
@@ -10,9 +11,9 @@ use std::{
 };
 use zeebe2faas_contract::KeyRing;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -35,6 +36,7 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
         templates: templates(root, folder),
         vars: root.section("vars").json(),
         admin: admin(root),
+        replicas: replicas::read(&root.section("replicas")),
         ledger: ledger(root, folder),
         calls: calls(&root.section("calls")),
         workers: workers(root),
@@ -239,7 +241,7 @@ fn zeebe_address(text: &str) -> Result<String, String> {
     if text.contains("://") { http_url(text) } else { http_url(&format!("http://{text}")) }
 }
 
-fn http_url(text: &str) -> Result<String, String> {
+pub(super) fn http_url(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
     match url.scheme() {
         "http" if url.host_str().is_some() => Ok(text.trim_end_matches('/').to_owned()),

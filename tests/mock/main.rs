@@ -8,5 +8,6 @@ mod doctor;
 mod page;
 mod progress;
 mod refusals;
+mod replicas;
 mod stopping;
 mod zeebe_client;

@@ -50,11 +50,24 @@ pub struct Product {
 impl Product {
     /// With these lines besides the least configuration. Function `guarded` is `run_once`, any other is not.
     pub async fn start(lines: &str) -> Self {
+        Self::start_in(TempDir::new().expect("a folder"), lines).await
+    }
+
+    /// The same with a folder whose keys and ledger are used, where it has them.
+    pub async fn start_in(folder: TempDir, lines: &str) -> Self {
         let (zeebe, openfaas) = (FakeGateway::start(), FakeOpenFaas::start().await);
-        let folder = TempDir::new().expect("a folder");
         let configuration = configure(folder.path(), &zeebe.address(), openfaas.url(), lines);
         let settings = config::load(Some(&configuration), &Environment::new()).expect("a good configuration");
-        let app = App::build(settings).await.expect("it can be built");
+        // What was under way when another one stopped may still hold the ledger for a moment.
+        let app = soon(async {
+            loop {
+                match App::build(settings.clone()).await {
+                    Err(AppError::Ledger(_)) => tokio::time::sleep(LOOK_EVERY).await,
+                    app => return app.expect("it can be built"),
+                }
+            }
+        })
+        .await;
         let callbacks = format!("http://{}", app.callback_address().expect("it is bound"));
         let admin = format!("http://{}", app.admin_address().expect("it is bound"));
         let stop = CancellationToken::new();
@@ -154,9 +167,11 @@ fn client() -> reqwest::Client {
 /// Writes keys, a folder of templates and a configuration with these lines at its end; gives the configuration's path.
 pub fn configure(folder: &Path, zeebe: &str, gateway: &str, lines: &str) -> PathBuf {
     for key in ["token.key", "runner.key"] {
-        fs::write(folder.join(key), random_key_line("mock")).expect("a file");
+        if !folder.join(key).exists() {
+            fs::write(folder.join(key), random_key_line("mock")).expect("a file");
+        }
     }
-    fs::create_dir(folder.join("templates")).expect("a folder");
+    fs::create_dir_all(folder.join("templates")).expect("a folder");
     let text = format!(
         r#"cluster = "mock"
 zeebe.address = "{zeebe}"
