@@ -134,7 +134,9 @@ impl Bridge {
                 self.ended(&call, outcome, ended_ms);
                 self.delivered(&call).await;
             }
-            Ok(Closing::Late | Closing::NoRow) => {}
+            // This replica has found out by itself, and need not deliver any more.
+            Ok(Closing::Late) => self.delivered(&call).await,
+            Ok(Closing::NoRow) => {}
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "the ledger cannot take the end of a call; it is told again");
                 return Err(NotTaken);

@@ -6,7 +6,7 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue},
 };
-use reqwest::{Client, redirect};
+use reqwest::{Client, StatusCode, redirect};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeebe2faas_contract::{KeyRing, SIGNATURE_HEADER};
@@ -90,6 +90,10 @@ impl Replicas {
         let answer = self.http.post(url).headers(headers).body(body).send().await;
         match answer.map(|answer| answer.status()) {
             Ok(status) if status.is_success() => Ok(()),
+            // Somebody in between, who reaches nobody.
+            Ok(status @ (StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)) => {
+                Err(NotHanded::Away(format!("HTTP {}", status.as_u16())))
+            }
             Ok(status) => Err(NotHanded::Refused(status.as_u16())),
             // Its own text shows the URL, and with it the token.
             Err(error) => Err(NotHanded::Away(crate::openfaas::cause(&error))),

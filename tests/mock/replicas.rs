@@ -174,6 +174,20 @@ async fn an_owner_that_cannot_be_reached_stays_alive_and_hears_of_the_end_later(
 }
 
 #[tokio::test]
+async fn an_owner_that_could_not_deliver_hears_that_it_need_not_any_more() {
+    let (ways, mut first, second) = Ways::both().await;
+    let invocation = first.invoke(1, "plain").await;
+    first.zeebe.crash();
+    assert_eq!(first.call_back(invocation.token(), 200, "{}").await.status(), 200);
+    let partition = ways.0[0].hold("/callback/", Point::Request);
+    assert_eq!(second.call_back(invocation.token(), 200, "{}").await.status(), 200);
+    second.until_outcomes(1).await;
+    partition.discard();
+    until_ended(&first, &invocation).await;
+    until_none_is_in_flight(&first).await;
+}
+
+#[tokio::test]
 async fn an_outcome_waits_for_zeebe_in_the_ledger_of_the_replica_that_stands_in() {
     let (ways, mut first, mut second) = Ways::both().await;
     let invocation = first.invoke(1, "plain").await;
