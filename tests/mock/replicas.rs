@@ -32,7 +32,7 @@ impl Ways {
     /// Starts a replica in a folder, which may hold its keys and its ledger.
     async fn start(&self, which: usize, folder: TempDir) -> Product {
         let lines = format!(
-            "replica = \"{}\"\nreplicas = {{ timeout = \"500ms\", retry = \"100ms\", peers = {{ {} = \"{}\", {} = \"{}\" }} }}",
+            "replica = \"{}\"\nreplicas = {{ timeout = \"3s\", retry = \"100ms\", peers = {{ {} = \"{}\", {} = \"{}\" }} }}",
             NAMES[which],
             NAMES[0],
             self.0[0].url(),

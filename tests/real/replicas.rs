@@ -70,7 +70,7 @@ impl Pair {
         }
         let configuration = format!(
             "functions.count.run_once = true\n\
-             replicas = {{ timeout = \"1s\", retry = \"200ms\", peers = {{ r0 = \"{}\", r1 = \"{}\" }} }}",
+             replicas = {{ timeout = \"5s\", retry = \"200ms\", peers = {{ r0 = \"{}\", r1 = \"{}\" }} }}",
             between[0].url(),
             between[1].url()
         );
