@@ -213,7 +213,7 @@ impl Bridge {
             tokio::time::sleep(settings.replicas.retry).await;
             let (mut after, away) = (0, Mutex::default());
             loop {
-                match ledger.kept(after, BATCH).await {
+                match ledger.kept_for_owners(after, BATCH).await {
                     Ok(batch) => {
                         let Some(last) = batch.last() else { break };
                         after = last.number;

@@ -59,12 +59,12 @@ impl Ledger {
         self.writer.apply(move |c| c.prepare_cached(query)?.query_row([id.as_str()], |row| row.get(0))).await
     }
 
-    /// Kept callbacks after this number, in their order.
-    pub async fn kept(&self, after: i64, limit: usize) -> Result<Vec<Kept>, LedgerError> {
-        self.some_kept("number > ?1", after, limit).await
+    /// Kept callbacks after this number that are the owners' to hear, in their order.
+    pub async fn kept_for_owners(&self, after: i64, limit: usize) -> Result<Vec<Kept>, LedgerError> {
+        self.some_kept("number > ?1 AND (delivered = 1 OR outcome IS NULL)", after, limit).await
     }
 
-    /// Those of them that this replica is to deliver.
+    /// Those that this replica is to deliver first.
     pub async fn kept_undelivered(&self, after: i64, limit: usize) -> Result<Vec<Kept>, LedgerError> {
         self.some_kept("number > ?1 AND delivered = 0 AND outcome IS NOT NULL", after, limit).await
     }
@@ -149,12 +149,13 @@ mod tests {
             assert!(ledger.keep(kept, 2).await.unwrap());
         }
         assert!(!ledger.keep(success(3), 2).await.unwrap());
-        let kept = ledger.kept(0, 10).await.unwrap();
+        assert!(ledger.kept_for_owners(0, 10).await.unwrap().is_empty());
+        let kept = ledger.kept_undelivered(0, 10).await.unwrap();
         assert_eq!(
             kept.iter().map(|kept| Kept { number: 0, ..kept.clone() }).collect::<Vec<_>>(),
             [success(1), success(2)]
         );
-        assert_eq!(ledger.kept(kept[0].number, 10).await.unwrap(), kept[1..]);
+        assert_eq!(ledger.kept_undelivered(kept[0].number, 10).await.unwrap(), kept[1..]);
     }
 
     #[tokio::test]
@@ -166,8 +167,9 @@ mod tests {
         }
         let undelivered = ledger.kept_undelivered(0, 10).await.unwrap();
         ledger.kept_is_delivered(undelivered[1].number).await.unwrap();
+        assert_eq!(ledger.kept_for_owners(0, 10).await.unwrap().len(), 2);
         assert_eq!(ledger.forget_kept(10).await.unwrap(), 0);
         assert_eq!(ledger.forget_kept(11).await.unwrap(), 2);
-        assert_eq!(ledger.kept(0, 10).await.unwrap(), undelivered[..1]);
+        assert_eq!(ledger.kept_undelivered(0, 10).await.unwrap(), undelivered[..1]);
     }
 }
