@@ -97,7 +97,7 @@ impl App {
             ledger.clone(),
             Metrics::default(),
             steps_stop.clone(),
-        );
+        )?;
         Ok(Self { bridge, settings, zeebe, ledger, callback, admin, steps_stop })
     }
 
@@ -148,6 +148,8 @@ impl App {
         listeners.spawn(serve(callback, functions, options("callback", tls), listeners_stop.clone()));
         parts.add("the watch on files", reload::watch(settings.reloaded()));
         parts.add("delivery", bridge.clone().deliver_backlog());
+        parts.add("the delivery for other replicas", bridge.clone().deliver_kept());
+        parts.add("the word to other replicas", bridge.clone().tell_owners());
         parts.add("the watch on silent calls", bridge.clone().watch_silence());
         parts.add("the hold on open jobs", bridge.clone().hold_jobs());
         parts.add("the watch on deadlines", bridge.clone().watch_deadlines());

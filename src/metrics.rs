@@ -28,6 +28,7 @@ struct Figures {
     activated: Family<JobType, Counter>,
     submissions: Family<Result, Counter>,
     callbacks: Family<Verdict, Counter>,
+    hand_overs: Family<Verdict, Counter>,
     outcomes: Family<Ending, Counter>,
     durations: Family<Function, Histogram, fn() -> Histogram>,
     refusals: Family<Refusal, Counter>,
@@ -79,6 +80,7 @@ impl Default for Metrics {
             activated: Family::default(),
             submissions: Family::default(),
             callbacks: Family::default(),
+            hand_overs: Family::default(),
             outcomes: Family::default(),
             durations: Family::new_with_constructor(histogram),
             refusals: Family::default(),
@@ -91,12 +93,21 @@ impl Default for Metrics {
         registry.register("jobs_activated", "Jobs taken from Zeebe", figures.activated.clone());
         registry.register("submissions", "Calls by what OpenFaaS said", figures.submissions.clone());
         registry.register("callbacks", "Callbacks: final, provisional, rejected", figures.callbacks.clone());
+        registry.register(
+            "hand_overs",
+            "Callbacks between replicas: handed_on, kept, told, given_up, received",
+            figures.hand_overs.clone(),
+        );
         registry.register("calls_ended", "Calls by outcome", figures.outcomes.clone());
         registry.register("call_duration_seconds", "Run times of functions", figures.durations.clone());
         let refusals = "Connections cut, or answered 429: handshake, slow, crowded, rejected";
         registry.register("listener_refusals", refusals, figures.refusals.clone());
         registry.register("calls_in_flight", "Calls whose outcome Zeebe does not have yet", figures.in_flight.clone());
-        registry.register("progress_reports", "Reports of progress: taken, stale, rejected", figures.progress.clone());
+        registry.register(
+            "progress_reports",
+            "Reports of progress: taken, stale, handed_on, rejected",
+            figures.progress.clone(),
+        );
         registry.register(
             "calls_running",
             "Calls that told their progress in the last minute",
@@ -129,6 +140,12 @@ impl Metrics {
         self.figures.refusals.get_or_create(&Refusal { listener, reason }).inc();
     }
 
+    /// So many callbacks of another replica's calls were `handed_on`, `kept` while it was away, later `told` or
+    /// `given_up`; or one of our calls' was `received` from another replica.
+    pub fn hand_over(&self, verdict: &'static str, count: u64) {
+        self.figures.hand_overs.get_or_create(&Verdict { verdict }).inc_by(count);
+    }
+
     /// A call ended.
     pub fn outcome(&self, function: &str, outcome: &Outcome) {
         let ending = Ending { function: function.to_owned(), status: outcome.status.as_str() };
@@ -138,7 +155,7 @@ impl Metrics {
         }
     }
 
-    /// A report of progress was `taken`, `stale` or `rejected`.
+    /// A report of progress was `taken`, `stale`, `handed_on` to the replica that owns the call, or `rejected`.
     pub fn progress(&self, verdict: &'static str) {
         self.figures.progress.get_or_create(&Verdict { verdict }).inc();
     }

@@ -1,6 +1,13 @@
 //! The listener that functions' answers arrive at: `POST /callback/{token}`.
 
-use super::{Bridge, NotTaken, body::read_up_to, classify::Callback, probe, token::Claims};
+use super::{
+    Bridge, NotTaken,
+    body::read_up_to,
+    classify::Callback,
+    handed_on::{Arrived, HANDED_ON_HEADER},
+    probe,
+    token::Claims,
+};
 use crate::clock::now_ms;
 use axum::{
     Router,
@@ -25,14 +32,19 @@ async fn receive(
     body: Body,
 ) -> (StatusCode, &'static str) {
     let key = bridge.settings().keys.token.current();
-    let Some(claims) = token.ok().and_then(|Path(token)| Claims::open(&token, &key, now_ms())) else {
+    let claims = token.ok().and_then(|Path(token)| Claims::open(&token, &key, now_ms()).map(|claims| (claims, token)));
+    let Some((claims, token)) = claims else {
         bridge.metrics().callback("rejected");
-        return (StatusCode::UNAUTHORIZED, "unauthorized\n");
+        return UNAUTHORIZED;
     };
-    let taken = bridge.clone().take(claims, headers, body);
+    let taken = bridge.clone().take(claims, token, headers, body);
     match bridge.0.tasks.spawn(taken).await {
-        Ok(Ok(())) => (StatusCode::OK, "ok\n"),
-        Ok(Err(NotTaken)) => (StatusCode::SERVICE_UNAVAILABLE, "neither ledger nor Zeebe can take it\n"),
+        Ok(Some(Ok(()))) => (StatusCode::OK, "ok\n"),
+        Ok(Some(Err(NotTaken))) => (StatusCode::SERVICE_UNAVAILABLE, "neither ledger nor Zeebe can take it\n"),
+        Ok(None) => {
+            bridge.metrics().callback("rejected");
+            UNAUTHORIZED
+        }
         Err(error) => {
             tracing::error!(%error, "a callback's work broke off");
             (StatusCode::INTERNAL_SERVER_ERROR, "failed\n")
@@ -40,18 +52,23 @@ async fn receive(
     }
 }
 
+const UNAUTHORIZED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "unauthorized\n");
+
 impl Bridge {
     /// Reads the body, within its limits of size and time, and acts on it. What arrived of a body that breaks off or
-    /// stalls counts as a cut one.
-    async fn take(self, claims: Claims, headers: HeaderMap, body: Body) -> Result<(), NotTaken> {
+    /// stalls counts as a cut one. Nothing where it claims to come from another replica and does not.
+    async fn take(self, claims: Claims, token: String, headers: HeaderMap, body: Body) -> Option<Result<(), NotTaken>> {
         let Some(_turn) = self.turns().begin(claims.call_id()) else {
             tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one's body is not read");
             let unreadable = Callback { truncated: true, ..Callback::default() };
-            return self.receive(claims.into_pending(), &unreadable).await;
+            return Some(self.receive(claims.into_pending(), &unreadable).await);
         };
         let settings = &self.settings().callback;
-        // Closed never: the semaphore lives as long as this handle.
-        let _room = self.callback_room().acquire().await;
+        let handed_on = headers.contains_key(HANDED_ON_HEADER);
+        // What another replica hands on waits for none that this one hands on. Closed never: the semaphores live as long
+        // as this handle.
+        let room = if handed_on { self.handed_on_room() } else { self.callback_room() };
+        let _room = room.acquire().await;
         let mut read = Vec::new();
         let reading = read_up_to(body, settings.body_limit_bytes, &mut read);
         let truncated = match tokio::time::timeout(settings.read_timeout, reading).await {
@@ -65,7 +82,11 @@ impl Bridge {
                 true
             }
         };
-        let callback = Callback::new(&headers, &read, truncated);
-        self.receive(claims.into_pending(), &callback).await
+        let arrived = Arrived::new(&headers, read.into(), truncated);
+        if !handed_on {
+            return Some(self.take_first_hand(claims, &token, arrived).await);
+        }
+        let delivered = arrived.open(&token, &headers, &self.settings().keys.token.current())?;
+        Some(self.take_handed_on(claims, &arrived, delivered).await)
     }
 }

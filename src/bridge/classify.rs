@@ -47,6 +47,10 @@ pub enum Verdict {
 }
 
 impl<'a> Callback<'a> {
+    /// Every header that the outcome depends on.
+    pub const HEADERS: [&'static str; 6] =
+        ["x-function-status", SIGNATURE_HEADER, "x-duration-seconds", "x-openfaas-internal", "x-retry", "x-retry-max"];
+
     /// From a callback's headers and body; `truncated` says that the body is not whole.
     pub fn new(headers: &'a HeaderMap, body: &'a [u8], truncated: bool) -> Self {
         // One that stands there twice counts as absent: nobody can tell which of them is OpenFaaS's.

@@ -64,8 +64,10 @@ struct Told {
 pub enum Taken {
     /// It is the call's latest.
     Yes,
-    /// A later one came before, or the call has ended or is not in flight here.
+    /// A later one came before, or the call has ended.
     Stale,
+    /// The call is not in flight here.
+    Elsewhere,
 }
 
 /// What the running calls of one function need.
@@ -92,7 +94,7 @@ impl InFlight {
     /// Takes a report of progress. `tell` is called if it is the latest, and before the call can end.
     pub fn report(&self, id: &CallId, function: &str, running: &Running, tell: impl FnOnce()) -> Taken {
         let mut calls = self.lock();
-        let Some(entry) = calls.get_mut(id) else { return Taken::Stale };
+        let Some(entry) = calls.get_mut(id) else { return Taken::Elsewhere };
         match &mut entry.run {
             Run::Running(told) if running.is_after(&told.running) => told.running = running.clone(),
             Run::Silent => {

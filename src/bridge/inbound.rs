@@ -35,32 +35,37 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 impl Bridge {
     /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
     pub async fn receive(&self, call: Pending, callback: &Callback<'_>) -> Result<(), NotTaken> {
-        let secret = self.0.settings.keys.runner.as_ref();
-        let ring = secret.map(|secret| secret.current().for_function(&call.function));
-        let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
-        match classify(&call.id, &call.function, rule, callback) {
-            Verdict::Final(outcome) => {
-                self.0.metrics.callback("final");
-                self.conclude(call, &outcome).await
-            }
-            Verdict::Provisional(why) => {
-                self.0.metrics.callback("provisional");
-                self.doubt(call, why).await
-            }
-            Verdict::UnknownFunction => {
-                self.0.metrics.callback("provisional");
-                if !self.0.gateway.lacks_now(&call.function).await {
-                    return self.doubt(call, "404, but the gateway does not say that there is no such function").await;
-                }
-                let message = format!("OpenFaaS has no function `{}`; deploy it (stack.yml)", call.function);
-                let Pending { id, function, .. } = call.clone();
-                self.conclude(call, &Outcome::plain(id, function, Status::Refused, message, false)).await
-            }
+        match self.decide(&call, callback, false).await {
+            Ok(outcome) => self.conclude(call, &outcome).await,
+            Err(why) => self.doubt(call, why).await,
         }
     }
 
+    /// How the call has ended, or why that is not certain. `believed`: another replica has found it out.
+    pub(super) async fn decide(
+        &self,
+        call: &Pending,
+        callback: &Callback<'_>,
+        believed: bool,
+    ) -> Result<Box<Outcome>, &'static str> {
+        let ring = self.0.settings.keys.runner.as_ref().map(|secret| secret.current().for_function(&call.function));
+        let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
+        let decided = match classify(&call.id, &call.function, rule, callback) {
+            Verdict::Final(outcome) => Ok(outcome),
+            Verdict::Provisional(why) => Err(why),
+            Verdict::UnknownFunction if believed || self.0.gateway.lacks_now(&call.function).await => {
+                let message = format!("OpenFaaS has no function `{}`; deploy it (stack.yml)", call.function);
+                let (id, function) = (call.id.clone(), call.function.clone());
+                Ok(Box::new(Outcome::plain(id, function, Status::Refused, message, false)))
+            }
+            Verdict::UnknownFunction => Err("404, but the gateway does not say that there is no such function"),
+        };
+        self.0.metrics.callback(if decided.is_ok() { "final" } else { "provisional" });
+        decided
+    }
+
     /// Nothing is certain: a guarded call is asked about until it is; any other waits for its deadline.
-    async fn doubt(&self, call: Pending, why: &str) -> Result<(), NotTaken> {
+    pub(super) async fn doubt(&self, call: Pending, why: &str) -> Result<(), NotTaken> {
         tracing::info!(call = %call.id, function = call.function, why, "a callback that settles nothing");
         if call.run_once {
             log_failure(self.0.ledger.asking(call.id.clone()).await);
@@ -88,14 +93,7 @@ impl Bridge {
         let ended_ms = now_ms();
         match self.0.ledger.end(call.id.clone(), json.clone(), ended_ms).await {
             Ok(Closing::First(call)) => {
-                self.0.holds.release(&call.id);
-                self.0.metrics.outcome(&call.function, outcome);
-                self.0.in_flight.end(&call.id);
-                self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
-                tracing::info!(
-                    call = %call.id, function = call.function, status = outcome.status.as_str(),
-                    message = outcome.message, "ended"
-                );
+                self.ended(&call, outcome, ended_ms);
                 if let Some(slot) = self.0.deliveries.try_begin(&call.id) {
                     self.deliver(slot, *call, json);
                 }
@@ -114,8 +112,42 @@ impl Bridge {
         }
     }
 
+    /// The ledger has the end of a call.
+    fn ended(&self, call: &Pending, outcome: &Outcome, ended_ms: u64) {
+        self.0.holds.release(&call.id);
+        self.0.metrics.outcome(&call.function, outcome);
+        self.0.in_flight.end(&call.id);
+        self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
+        tracing::info!(
+            call = %call.id, function = call.function, status = outcome.status.as_str(), message = outcome.message, "ended"
+        );
+    }
+
+    /// Another replica sees to the delivery of this outcome, or has.
+    pub(super) async fn ended_elsewhere(&self, call: Pending, outcome: &Outcome) -> Result<(), NotTaken> {
+        let Ok(json) = serde_json::to_string(outcome) else { return Err(NotTaken) };
+        let ended_ms = now_ms();
+        // Taken before, so that nobody here delivers it meanwhile.
+        let slot = self.0.deliveries.try_begin(&call.id);
+        match self.0.ledger.end(call.id.clone(), json, ended_ms).await {
+            Ok(Closing::First(call)) => {
+                self.ended(&call, outcome, ended_ms);
+                self.delivered(&call).await;
+            }
+            // This replica has found out by itself, and need not deliver any more.
+            Ok(Closing::Late) => self.delivered(&call).await,
+            Ok(Closing::NoRow) => {}
+            Err(error) => {
+                tracing::error!(call = %call.id, %error, "the ledger cannot take the end of a call; it is told again");
+                return Err(NotTaken);
+            }
+        }
+        drop(slot);
+        Ok(())
+    }
+
     /// Without the ledger an outcome is safe only once Zeebe has it.
-    async fn deliver_now(&self, call: &Pending, json: &str) -> Result<(), NotTaken> {
+    pub(super) async fn deliver_now(&self, call: &Pending, json: &str) -> Result<(), NotTaken> {
         self.0.messenger.deliver(call, json, Retry::within(DIRECT_PATIENCE)).await.map_err(|error| {
             tracing::error!(call = %call.id, %error, "an outcome could not be delivered");
             NotTaken
@@ -149,7 +181,10 @@ impl Bridge {
         let bridge = self.clone();
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
             match bridge.0.messenger.deliver(&call, &json, Retry::Forever).await {
-                Ok(()) => bridge.delivered(slot, &call).await,
+                Ok(()) => {
+                    bridge.delivered(&call).await;
+                    drop(slot);
+                }
                 Err(error) => {
                     tracing::error!(call = %call.id, %error, again_in = ?REFUSED_PAUSE, "Zeebe refuses the outcome");
                     slot.rest(REFUSED_PAUSE).await;
@@ -158,14 +193,13 @@ impl Bridge {
         }));
     }
 
-    async fn delivered(&self, slot: Slot, call: &Pending) {
+    async fn delivered(&self, call: &Pending) {
         let now_ms = now_ms();
         let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
         // Should this be lost, the outcome is published again under the same message id.
         log_failure(self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await);
         self.0.in_flight.release(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::Delivered { delivered: true });
-        drop(slot);
     }
 
     /// Delivers what the ledger holds for Zeebe and nobody has begun to deliver, until stopped.

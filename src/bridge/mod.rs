@@ -1,7 +1,7 @@
 //! A job's way to its function and back. Each step has a file and knows no other; `outbound` and `inbound` join them.
 //!
 //! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
-//! [`reply`]); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
+//! [`reply`]), or to the replica that owns the call (`hand_over`); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
 //! [`progress`] comes in, and [`events`] go out to whoever watches. A task with the header `throw` makes no call:
 //! [`throw`].
 
@@ -14,6 +14,8 @@ pub mod classify;
 pub mod deadline;
 pub mod deliver;
 pub mod events;
+mod hand_over;
+mod handed_on;
 pub mod hold;
 pub mod in_flight;
 mod inbound;
@@ -23,6 +25,7 @@ pub mod prepare;
 pub mod probe;
 pub mod progress;
 pub mod render;
+mod replicas;
 pub mod reply;
 pub mod running;
 pub mod submit;
@@ -46,9 +49,10 @@ use events::{Change, Events};
 use hold::Holds;
 use in_flight::{InFlight, Load, Taken};
 use render::Templates;
+use replicas::Replicas;
 use running::Running;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use turns::Turns;
 use zeebe2faas_contract::{CallId, Progress};
@@ -76,8 +80,11 @@ struct Parts {
     questions: Option<Questions>,
     deadlines: Deadlines,
     in_flight: InFlight,
+    replicas: Replicas,
+    kept: Notify,
     callback_room: Semaphore,
     turns: Turns,
+    handed_on_room: Semaphore,
     progress_room: Semaphore,
     events: Events,
     unwritten: Arc<Semaphore>,
@@ -88,6 +95,9 @@ struct Parts {
 
 impl Bridge {
     /// Joins the parts. Nothing is begun before [`Bridge::resume`] and the loops of the application.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made, which would be a fault of the machine.
     pub fn new(
         settings: Settings,
         templates: Templates,
@@ -96,22 +106,25 @@ impl Bridge {
         ledger: Ledger,
         metrics: Metrics,
         stop: CancellationToken,
-    ) -> Self {
+    ) -> reqwest::Result<Self> {
         let calls = &settings.calls;
         let questions = settings
             .keys
             .runner
             .clone()
             .map(|secret| Questions::new(gateway.clone(), ledger.clone(), secret, calls.ask_interval, calls.grace));
-        Self(Arc::new(Parts {
+        Ok(Self(Arc::new(Parts {
             messenger: Messenger::new(zeebe.clone(), calls.message_ttl, calls.retry_backoff),
             holds: Holds::default(),
             deliveries: Deliveries::new(calls.max_deliveries),
             questions,
             deadlines: Deadlines::new(calls.grace),
             in_flight: InFlight::default(),
+            replicas: Replicas::new(&settings)?,
+            kept: Notify::new(),
             callback_room: Semaphore::new(settings.callback.max_concurrent),
             turns: Turns::default(),
+            handed_on_room: Semaphore::new(settings.callback.max_concurrent),
             progress_room: Semaphore::new(progress::MAX_AT_ONCE),
             events: Events::default(),
             unwritten: Arc::new(Semaphore::new(inbound::MAX_UNWRITTEN)),
@@ -123,7 +136,7 @@ impl Bridge {
             ledger,
             metrics,
             stop,
-        }))
+        })))
     }
 
     /// The settings.
@@ -144,6 +157,11 @@ impl Bridge {
     /// Turns for callbacks of the same call.
     fn turns(&self) -> &Turns {
         &self.0.turns
+    }
+
+    /// Room for callbacks that other replicas hand on.
+    fn handed_on_room(&self) -> &Semaphore {
+        &self.0.handed_on_room
     }
 
     /// Room for reports of progress that are read at once.

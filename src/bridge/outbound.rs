@@ -56,8 +56,12 @@ impl Bridge {
                 if !queued_before {
                     self.0.events.accepted(&call, command.deadline_ms);
                 }
+                let pending = prepared.begun_before.then(|| call.pending(command.deadline_ms));
                 let plan = Plan { call, command, queued_before, body: prepared.body, resubmit: prepared.resubmit };
                 self.submit(job, plan).await;
+                if let Some(call) = pending {
+                    self.take_up_kept(call).await;
+                }
             }
             Ok(Acceptance::UnderWay { delivered }) => {
                 if delivered {

@@ -1,13 +1,13 @@
 //! Where runners tell how far they are: `POST /progress/{token}`, beside the callbacks but never in their way. Nothing
 //! depends on it, and nothing of it is written down.
 
-use super::{Bridge, body::read_up_to, in_flight::Taken, token::Claims};
+use super::{Bridge, body::read_up_to, handed_on::HANDED_ON_HEADER, in_flight::Taken, token::Claims};
 use crate::clock::now_ms;
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     routing::post,
 };
 use std::time::Duration;
@@ -33,19 +33,22 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Refusal> {
-    let signature = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
-    let taken = take(&bridge, &token, signature, body).await;
+    let taken = take(&bridge, token, &headers, body).await;
     bridge.metrics().progress(match taken {
         Ok(Taken::Yes) => "taken",
         Ok(Taken::Stale) => "stale",
+        Ok(Taken::Elsewhere) => "handed_on",
         Err(_) => "rejected",
     });
     taken.map(|_| StatusCode::NO_CONTENT)
 }
 
-async fn take(bridge: &Bridge, token: &str, signature: Option<&str>, body: Body) -> Result<Taken, Refusal> {
+async fn take(bridge: &Bridge, token: String, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
     let keys = &bridge.settings().keys;
-    let call = Claims::open(token, &keys.token.current(), now_ms()).ok_or(UNAUTHORIZED)?.into_pending();
+    let signature = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
+    let claims = Claims::open(&token, &keys.token.current(), now_ms()).ok_or(UNAUTHORIZED)?;
+    let owner = claims.owner().to_owned();
+    let call = claims.into_pending();
     let Ok(_room) = bridge.progress_room().try_acquire() else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "too many at once\n"));
     };
@@ -67,7 +70,30 @@ async fn take(bridge: &Bridge, token: &str, signature: Option<&str>, body: Body)
     if progress.call_id != call.id || progress.function != call.function {
         return Err((StatusCode::BAD_REQUEST, "it is about another call\n"));
     }
-    Ok(bridge.report(progress))
+    match bridge.report(progress) {
+        // Once only: the header needs no signature, since it can do nothing but keep a report from going further.
+        Taken::Elsewhere if !headers.contains_key(HANDED_ON_HEADER) => {
+            Ok(bridge.hand_on_progress(&owner, token, headers.get(SIGNATURE_HEADER).cloned(), body.into()))
+        }
+        Taken::Elsewhere => Ok(Taken::Stale),
+        taken => Ok(taken),
+    }
+}
+
+impl Bridge {
+    /// Hands a report on to the call's owner, and waits for nothing: the next one says it all.
+    fn hand_on_progress(&self, owner: &str, token: String, signature: Option<HeaderValue>, body: Bytes) -> Taken {
+        let Some(url) = self.0.replicas.other(owner) else { return Taken::Stale };
+        let Some(room) = self.0.replicas.progress_room() else { return Taken::Stale };
+        let bridge = self.clone();
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            let _room = room;
+            if let Err(error) = bridge.0.replicas.hand_on_progress(&url, &token, signature.as_ref(), body).await {
+                tracing::debug!(url, %error, "a report of progress did not reach the replica that owns its call");
+            }
+        }));
+        Taken::Elsewhere
+    }
 }
 
 const UNAUTHORIZED: Refusal = (StatusCode::UNAUTHORIZED, "unauthorized\n");

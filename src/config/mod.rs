@@ -4,9 +4,11 @@ mod files;
 mod peers;
 mod read;
 mod reader;
+mod replicas;
 mod sockets;
 
 pub use reader::Environment;
+pub use replicas::Replicas;
 
 use crate::{
     listener::Limits,
@@ -38,6 +40,8 @@ pub struct Settings {
     pub templates: PathBuf,
     /// Constants of the site that every template may use.
     pub vars: serde_json::Map<String, serde_json::Value>,
+    /// How the other replicas are reached.
+    pub replicas: Replicas,
     /// How Zeebe is reached.
     pub zeebe: Zeebe,
     /// How OpenFaaS is reached.

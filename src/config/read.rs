@@ -5,6 +5,7 @@ use super::{
     files::keys,
     peers::{openfaas, zeebe},
     reader::Section,
+    replicas,
     sockets::{admin, callback, limits},
 };
 use std::{
@@ -36,6 +37,7 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
         vars: root.section("vars").json(),
         admin: admin(root),
         limits: limits(&root.section("listeners")),
+        replicas: replicas::read(&root.section("replicas")),
         ledger: ledger(root, folder),
         calls: calls(&root.section("calls")),
         workers: workers(root),

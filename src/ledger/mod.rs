@@ -4,12 +4,14 @@
 //! caller hears of its own change only after that commit is on disk.
 
 mod call;
+mod kept;
 mod operations;
 mod read;
 mod schema;
 mod writer;
 
 pub use call::{Acceptance, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
+pub use kept::Kept;
 pub use read::LedgerReader;
 
 use std::{path::Path, path::PathBuf};

@@ -10,7 +10,7 @@ use std::{
 /// Marks a SQLite file as ours ("z2fa").
 const APPLICATION_ID: i32 = 0x7a32_6661;
 /// Raised with every change of the tables.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// Times are milliseconds since 1970 (UTC). `state`: 0 accepted, 1 submitted, 2 ended.
 const TABLES: &str = "
@@ -52,6 +52,19 @@ CREATE INDEX calls_undelivered ON calls (ended_ms) WHERE state = 2 AND delivered
 CREATE INDEX calls_held ON calls (call_id) WHERE state = 1 AND job_closed = 0 AND holds_job = 1;
 CREATE INDEX calls_kept ON calls (keep_until_ms);
 CREATE INDEX calls_accepted ON calls (accepted_ms);
+CREATE TABLE kept ( -- callbacks of calls that another replica owns, until that one knows of them
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_id    TEXT    NOT NULL UNIQUE,
+    owner      TEXT    NOT NULL,
+    token      TEXT    NOT NULL,
+    head       TEXT    NOT NULL, -- a JSON object, the headers
+    body       BLOB    NOT NULL,
+    cut        INTEGER NOT NULL, -- 1: the body is not whole
+    outcome    TEXT,             -- JSON, as this replica delivers it; null: only the owner can
+    delivered  INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX kept_undelivered ON kept (number) WHERE delivered = 0 AND outcome IS NOT NULL;
 ";
 
 /// `f_type` of file systems that other machines may change under us (linux/magic.h).

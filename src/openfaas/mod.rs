@@ -167,7 +167,7 @@ async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
 }
 
 /// The innermost reason of an error: reqwest's own text repeats the URL and hides the cause.
-fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

@@ -11,6 +11,7 @@ mod page;
 mod progress;
 mod redaction;
 mod refusals;
+mod replicas;
 mod stopping;
 mod zeebe_access;
 mod zeebe_client;

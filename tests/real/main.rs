@@ -14,3 +14,4 @@ mod outages;
 mod products;
 mod progress;
 mod redelivery;
+mod replicas;

@@ -161,6 +161,11 @@ impl Site {
 
     /// Starts the bridge with other settings, named as in the environment.
     pub async fn bridge_with(&self, settings: &[(&str, &str)]) -> Bridge {
+        self.bridge_behind(&self.callbacks, settings).await
+    }
+
+    /// Starts a bridge whose callback listener is behind this proxy; functions still call the site's own.
+    pub async fn bridge_behind(&self, door: &Proxy, settings: &[(&str, &str)]) -> Bridge {
         let Self { name, configuration, folder, gateway, callbacks, zeebe, .. } = self;
         let (zeebe, gateway, url) = (zeebe.url(), gateway.url(), callbacks.url());
         fs::create_dir_all(folder.path().join("templates")).expect("a folder");
@@ -181,7 +186,7 @@ poll_interval = "200ms"
 "#
         );
         fs::write(&path, text).expect("a file");
-        Bridge::start(&path, settings, callbacks).await
+        Bridge::start(&path, settings, door).await
     }
 
     /// Where functions and tests meet.

@@ -62,11 +62,15 @@ impl Live {
     /// With these lines besides the least configuration, and the template `measured`. Function `guarded` is `run_once`,
     /// any other is not.
     pub async fn start(lines: &str) -> Self {
+        Self::start_in(TempDir::new().expect("a folder"), lines).await
+    }
+
+    /// The same with a folder whose keys and ledger are used, where it has them.
+    pub async fn start_in(folder: TempDir, lines: &str) -> Self {
         let (zeebe, openfaas) = (FakeGateway::start(), FakeOpenFaas::start().await);
-        let folder = TempDir::new().expect("a folder");
         configure(folder.path(), &zeebe.address(), openfaas.url(), lines);
         fs::write(folder.path().join("templates/measured.toml"), TEMPLATE).expect("a file");
-        let app = build(folder.path()).await.expect("it can be built");
+        let app = build_soon(folder.path()).await;
         let (callbacks, admin) = addresses(&app);
         let stop = CancellationToken::new();
         let run = tokio::spawn(app.run(stop.clone()));
@@ -79,19 +83,16 @@ impl Live {
         soon(&mut self.run).await.expect("no panic").expect("it stops in good order");
     }
 
+    /// Stops it, and gives its folder for another one.
+    pub async fn ended(mut self) -> TempDir {
+        self.stop().await;
+        self.folder
+    }
+
     /// Starts it again, after a stop, with the same configuration and ledger.
     pub async fn restart(&mut self) {
         self.stop = CancellationToken::new();
-        // What was under way may still hold the ledger for a moment.
-        let app = soon(async {
-            loop {
-                match build(self.folder.path()).await {
-                    Err(AppError::Ledger(_)) => tokio::time::sleep(LOOK_EVERY).await,
-                    app => return app.expect("a bridge"),
-                }
-            }
-        })
-        .await;
+        let app = build_soon(self.folder.path()).await;
         (self.callbacks, self.admin) = addresses(&app);
         self.run = tokio::spawn(app.run(self.stop.clone()));
     }
@@ -219,12 +220,27 @@ fn addresses(app: &App) -> (String, String) {
     (format!("http://{callbacks}"), format!("http://{}", app.admin_address().expect("it is bound")))
 }
 
+/// Waits where what was under way when another one stopped still holds the ledger for a moment.
+async fn build_soon(folder: &Path) -> App {
+    soon(async {
+        loop {
+            match build(folder).await {
+                Err(AppError::Ledger(_)) => tokio::time::sleep(LOOK_EVERY).await,
+                app => return app.expect("it can be built"),
+            }
+        }
+    })
+    .await
+}
+
 /// Writes keys, a folder of templates and a configuration with these lines at its end; gives the configuration's path.
 pub fn configure(folder: &Path, zeebe: &str, gateway: &str, lines: &str) -> PathBuf {
     for key in ["token.key", "runner.key"] {
-        fs::write(folder.join(key), random_key_line("mock")).expect("a file");
+        if !folder.join(key).exists() {
+            fs::write(folder.join(key), random_key_line("mock")).expect("a file");
+        }
     }
-    fs::create_dir(folder.join("templates")).expect("a folder");
+    fs::create_dir_all(folder.join("templates")).expect("a folder");
     let text = format!(
         r#"cluster = "mock"
 zeebe.address = "{zeebe}"
