@@ -40,12 +40,14 @@ impl Bridge {
         let lock = self.0.settings.calls.job_lock;
         let next = Instant::now() + lock / RENEWED_AFTER;
         match self.0.zeebe.update_job_timeout(key, lock, Retry::Until(next)).await {
-            Ok(()) => self.0.holds.hold(&id, key, next),
-            Err(ZeebeError::NotFound { .. }) => self.abandon(id),
-            Err(error) => {
-                tracing::warn!(call = %id, job = key, %error, "the job's lock is not renewed; trying on");
-                self.0.holds.hold(&id, key, next);
-            }
+            Ok(()) => {}
+            Err(ZeebeError::NotFound { .. }) => return self.abandon(id),
+            Err(error) => tracing::warn!(call = %id, job = key, %error, "the job's lock is not renewed; trying on"),
+        }
+        self.0.holds.hold(&id, key, next);
+        // One that ended meanwhile was released before it was held.
+        if matches!(self.0.ledger.open_call(id.clone()).await, Ok(None)) {
+            self.0.holds.release(&id);
         }
     }
 

@@ -81,16 +81,22 @@ impl Messenger {
             Answer::Complete => self.zeebe.complete_job(held.key, &variables, retry).await,
             Answer::Fail(failure) => self.zeebe.fail_job(failure, retry).await,
             Answer::Throw { code, message, next_try } => {
-                let task = held.terms.as_ref().map_or(0, |terms| terms.element_instance_key);
-                match self.zeebe.set_variables(task, next_try, true, retry).await {
-                    Ok(()) => self.zeebe.throw_error(held.key, code, message, &variables, retry).await,
-                    Err(error) => Err(error),
+                match self.zeebe.throw_error(held.key, code, message, &variables, retry).await {
+                    // Where nobody caught it the task is still there, and whoever resolves its incident gets a new call.
+                    // Not before: a job that came again in between would run the function beside this outcome.
+                    Ok(()) | Err(Error::State { .. }) => {
+                        let task = held.terms.as_ref().map_or(0, |terms| terms.element_instance_key);
+                        self.zeebe.set_variables(task, next_try, true, retry).await
+                    }
+                    gone => gone,
                 }
             }
         };
         match answered {
-            // Gone, or in a state that a former answer of ours has brought about.
-            Ok(()) | Err(Error::NotFound { .. } | Error::State { .. }) => Ok(()),
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            // A former answer of ours has brought it about. A success is never said to have arrived because of that: an
+            // incident that somebody else raised stands before it.
+            Err(Error::State { .. }) if !matches!(answer, Answer::Complete) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

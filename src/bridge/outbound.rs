@@ -21,6 +21,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// How long one command to Zeebe is tried before the job's own lock takes over.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
+/// When a job comes again whose last outcome was still on its way.
+const SETTLING: Duration = Duration::from_secs(1);
 /// The part of the lock after which no new submission is begun.
 const FRESH_PART: f64 = 0.6;
 
@@ -66,6 +68,10 @@ impl Bridge {
                     Reply::Message(_) => self.complete(job, &call).await,
                     Reply::Job(_) => self.renew(call.id, job.key).await,
                 }
+            }
+            Ok(Acceptance::Unsettled) => {
+                self.0.in_flight.release(&call.id);
+                self.give_back(job).await;
             }
             Ok(Acceptance::Foreign) => {
                 self.0.in_flight.release(&call.id);
@@ -262,6 +268,14 @@ impl Bridge {
             job.key
         );
         self.raise_incident(job, mistake).await;
+    }
+
+    /// Zeebe hands it out again in a moment, with all its retries.
+    async fn give_back(&self, job: &Job) {
+        tracing::info!(job = job.key, "given back: the outcome of its last try is on its way to Zeebe");
+        let message = "given back untouched: the outcome of its last try is on its way".to_owned();
+        let (key, retries) = (job.key, job.retries);
+        self.fail(&FailJob { key, retries, back_off: SETTLING, message, variables: Value::Null }).await;
     }
 
     async fn fail(&self, fail: &FailJob) {

@@ -26,7 +26,7 @@ pub enum Answer {
         code: String,
         /// What went wrong.
         message: String,
-        /// Set locally before: where nobody catches the error, whoever resolves the incident gets a new call.
+        /// Set locally afterwards: where nobody catches the error, whoever resolves the incident gets a new call.
         next_try: Value,
     },
 }

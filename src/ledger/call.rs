@@ -131,6 +131,8 @@ pub enum Acceptance {
         /// Whether Zeebe has its outcome already.
         delivered: bool,
     },
+    /// The outcome of an earlier try is on its way to Zeebe, and what becomes of the job is not settled.
+    Unsettled,
     /// The ledger knows this job's key from another process instance or task, or as closed: another Zeebe.
     Foreign,
 }

@@ -170,6 +170,7 @@ struct Known {
     maybe_queued: bool,
     job_closed: bool,
     delivered: bool,
+    unsettled: bool,
     command: Fixed,
 }
 
@@ -178,6 +179,9 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
     let same = known.iter().find(|row| row.id == call.id.as_str());
     if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
         return Ok(Acceptance::Foreign);
+    }
+    if known.iter().any(|row| row.id != call.id.as_str() && row.unsettled) {
+        return Ok(Acceptance::Unsettled);
     }
     let fixed = || Fixed {
         args: call.args.clone(),
@@ -224,7 +228,8 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
 
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
     let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
-                 delivered, args, outputs, deadline_ms, memory_bytes, cores FROM calls WHERE job_key = ?1";
+                 delivered, args, outputs, deadline_ms, memory_bytes, cores,
+                 state = 2 AND delivered = 0 AND holds_job = 1 FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
@@ -234,6 +239,7 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
             maybe_queued: row.get(3)?,
             job_closed: row.get(4)?,
             delivered: row.get(5)?,
+            unsettled: row.get(11)?,
             command: Fixed {
                 args: parsed(row, 6)?,
                 outputs: parsed(row, 7)?,
@@ -325,6 +331,21 @@ mod tests {
             deadline_ms: 2,
             keep_until_ms: 3,
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_last_outcome_is_on_its_way_is_not_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let reply = Reply::Job(super::super::HeldJob { key: 1, terms: None });
+        let first = NewCall { reply, ..call(1) };
+        let second = NewCall { id: CallId::new("test", 1, 2), attempt: 2, ..first.clone() };
+        ledger.accept(first.clone(), false).await.unwrap();
+        ledger.end(first.id.clone(), "{}".into(), 1).await.unwrap();
+        assert!(matches!(ledger.accept(second.clone(), false).await.unwrap(), Acceptance::Unsettled));
+
+        ledger.delivered(first.id, 1, 1).await.unwrap();
+        assert!(matches!(ledger.accept(second, false).await.unwrap(), Acceptance::Submit { queued_before: false, .. }));
     }
 
     #[tokio::test]

@@ -8,5 +8,6 @@ mod doctor;
 mod page;
 mod progress;
 mod refusals;
+mod reply_job;
 mod stopping;
 mod zeebe_client;

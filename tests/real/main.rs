@@ -12,3 +12,4 @@ mod load;
 mod outages;
 mod products;
 mod redelivery;
+mod reply_job;
