@@ -5,8 +5,13 @@ SETUP := ./.ci/setup
 # Outside the workspace; the same folder for what is built, so that dependencies are shared where they can be.
 EXAMPLE := --manifest-path examples/zeebe-rs/Cargo.toml
 
+# Each target runs for so long.
+FUZZ_SECONDS ?= 60
+# What .ci/setup builds from crates.io.
+export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas/tools/bin:$(PATH)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real lint fmt bench setup
+.PHONY: help demo test test-real lint advisories fuzz fmt bench setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,18 +32,29 @@ test-real: ## Run the tests on a real Zeebe broker and real OTB
 	cargo test -p zeebe2faas-tests --test real
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 
-lint: ## Check formatting, lints, documentation and scripts
+lint: ## Check formatting, lints, documentation, scripts and dependencies
 	@$(SETUP) build lint zeebe-rs
 	cargo fmt --all --check
 	cargo fmt $(EXAMPLE) --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy $(EXAMPLE) --target-dir $(BIN) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	git ls-files -z | xargs -0 grep -lIsE '^#!.*sh$$' | xargs shellcheck
+	cargo deny --log-level error check bans licenses sources
+
+advisories: ## Compare the dependencies with known vulnerabilities
+	@$(SETUP) build lint
+	@./.ci/advisories
+
+fuzz: ## Feed everything that comes from outside with arbitrary bytes
+	@$(SETUP) build fuzz
+	@./fuzz/run $(BIN) $(FUZZ_SECONDS)
 
 fmt: ## Format the code
 	cargo fmt --all
 	cargo fmt $(EXAMPLE)
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 bench: ## Measure, and write docs/performance.md
 	@$(SETUP) build otb zeebe

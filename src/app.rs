@@ -10,8 +10,10 @@ use crate::{
     },
     config::{self, Settings, Worker},
     ledger::{Ledger, LedgerError},
+    listener::{self, serve},
     metrics::Metrics,
     openfaas::Gateway,
+    reload,
     zeebe::{self, Client, JobQuery},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -134,9 +136,17 @@ impl App {
         let shown =
             Admin { bridge: bridge.clone(), ledger, ledger_path, readiness: readiness.clone(), stop: stop_listeners };
         let listeners = TaskTracker::new();
+        let options = |name, tls| listener::Options {
+            name,
+            limits: settings.limits.clone(),
+            tls,
+            metrics: bridge.metrics().clone(),
+        };
+        listeners.spawn(serve(admin, admin::router(shown), options("admin", None), listeners_stop.clone()));
         let functions = callback::router(bridge.clone()).merge(progress::router(bridge.clone()));
-        listeners.spawn(serve(admin, admin::router(shown), listeners_stop.clone()));
-        listeners.spawn(serve(callback, functions, listeners_stop.clone()));
+        let tls = settings.callback.tls.clone();
+        listeners.spawn(serve(callback, functions, options("callback", tls), listeners_stop.clone()));
+        parts.add("the watch on files", reload::watch(settings.reloaded()));
         parts.add("delivery", bridge.clone().deliver_backlog());
         parts.add("the watch on silent calls", bridge.clone().watch_silence());
         parts.add("the hold on open jobs", bridge.clone().hold_jobs());
@@ -214,13 +224,11 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, App
 
 /// The client's settings; the rest has defaults.
 pub(crate) fn zeebe_settings(settings: &config::Zeebe) -> zeebe::Settings {
-    zeebe::Settings { request_timeout: settings.request_timeout, ..zeebe::Settings::new(settings.address.clone()) }
-}
-
-async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "a listener failed");
+    zeebe::Settings {
+        tls: settings.tls.clone(),
+        auth: settings.auth.clone(),
+        request_timeout: settings.request_timeout,
+        ..zeebe::Settings::new(settings.address.clone())
     }
 }
 

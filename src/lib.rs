@@ -1,8 +1,8 @@
 //! The bridge between a Camunda 8 / Zeebe cluster and OpenFaaS.
 //!
 //! In reading order: [`cli`] starts it, [`config`] checks the settings, [`app`] builds and runs, [`bridge`] has the
-//! steps, which use [`zeebe`], [`openfaas`] and the [`ledger`]; [`admin`] shows it, [`doctor`] checks
-//! what is around it.
+//! steps, which use [`zeebe`], [`openfaas`] and the [`ledger`]; [`listener`] lets callbacks in, [`admin`] shows it,
+//! [`doctor`] checks what is around it.
 
 pub mod admin;
 pub mod app;
@@ -13,6 +13,10 @@ pub mod config;
 pub mod display;
 pub mod doctor;
 pub mod ledger;
+pub mod listener;
 pub mod metrics;
 pub mod openfaas;
+pub mod reload;
+pub mod secret;
+pub mod tls;
 pub mod zeebe;

@@ -30,6 +30,7 @@ struct Figures {
     callbacks: Family<Verdict, Counter>,
     outcomes: Family<Ending, Counter>,
     durations: Family<Function, Histogram, fn() -> Histogram>,
+    refusals: Family<Refusal, Counter>,
     in_flight: Gauge,
     progress: Family<Verdict, Counter>,
     running: Family<Function, Gauge>,
@@ -64,6 +65,12 @@ struct Ending {
     status: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refusal {
+    listener: &'static str,
+    reason: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("zeebe2faas");
@@ -74,6 +81,7 @@ impl Default for Metrics {
             callbacks: Family::default(),
             outcomes: Family::default(),
             durations: Family::new_with_constructor(histogram),
+            refusals: Family::default(),
             in_flight: Gauge::default(),
             progress: Family::default(),
             running: Family::default(),
@@ -85,6 +93,8 @@ impl Default for Metrics {
         registry.register("callbacks", "Callbacks: final, provisional, rejected", figures.callbacks.clone());
         registry.register("calls_ended", "Calls by outcome", figures.outcomes.clone());
         registry.register("call_duration_seconds", "Run times of functions", figures.durations.clone());
+        let refusals = "Connections cut, or answered 429: handshake, slow, crowded, rejected";
+        registry.register("listener_refusals", refusals, figures.refusals.clone());
         registry.register("calls_in_flight", "Calls whose outcome Zeebe does not have yet", figures.in_flight.clone());
         registry.register("progress_reports", "Reports of progress: taken, stale, rejected", figures.progress.clone());
         registry.register(
@@ -112,6 +122,11 @@ impl Metrics {
     /// A callback was `final`, `provisional` or `rejected`.
     pub fn callback(&self, verdict: &'static str) {
         self.figures.callbacks.get_or_create(&Verdict { verdict }).inc();
+    }
+
+    /// A listener cut a connection or withheld an answer; why.
+    pub fn refusal(&self, listener: &'static str, reason: &'static str) {
+        self.figures.refusals.get_or_create(&Refusal { listener, reason }).inc();
     }
 
     /// A call ended.

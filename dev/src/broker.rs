@@ -272,7 +272,7 @@ impl Broker {
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), BrokerError> {
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
+        let client = zeebe2faas::tls::plain_http().timeout(Duration::from_secs(2)).build()?;
         let url = format!("http://127.0.0.1:{}/actuator/health/readiness", self.ports.management);
         let (log, started) = (self.log(), Instant::now());
         while started.elapsed() < READY_WITHIN {

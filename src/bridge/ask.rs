@@ -5,6 +5,7 @@ use crate::{
     clock::{millis, now_ms},
     ledger::{Ledger, LedgerError, Pending},
     openfaas::{AskError, Gateway},
+    reload::Reloaded,
 };
 use std::{
     collections::HashMap,
@@ -32,7 +33,7 @@ pub enum Insistence {
 pub struct Questions {
     gateway: Gateway,
     ledger: Ledger,
-    secret: KeyRing,
+    secret: Reloaded<KeyRing>,
     interval: Duration,
     grace: Duration,
     room: Arc<Semaphore>,
@@ -41,7 +42,13 @@ pub struct Questions {
 
 impl Questions {
     /// Asks at most every `interval` about a call, until `grace` past its deadline.
-    pub fn new(gateway: Gateway, ledger: Ledger, secret: KeyRing, interval: Duration, grace: Duration) -> Self {
+    pub fn new(
+        gateway: Gateway,
+        ledger: Ledger,
+        secret: Reloaded<KeyRing>,
+        interval: Duration,
+        grace: Duration,
+    ) -> Self {
         let room = Arc::new(Semaphore::new(MAX_QUESTIONS));
         Self { gateway, ledger, secret, interval, grace, room, asked: Arc::default() }
     }
@@ -91,10 +98,10 @@ impl Questions {
     /// at which the runner ends it anyway.
     pub async fn cancel(&self, call: &Pending) -> Option<Outcome> {
         let mut pause = FIRST_PAUSE.min(self.interval);
-        let ring = self.secret.for_function(&call.function);
         while now_ms() < call.deadline_ms {
             // Closed never: the semaphore lives as long as this handle.
             let room = self.room.acquire().await;
+            let ring = self.secret.current().for_function(&call.function);
             match self.gateway.cancel(&call.function, &call.id, &ring).await {
                 Ok(CallState::Ended { report }) => return Some(Outcome::reported(*report)),
                 Ok(CallState::Running | CallState::Unknown) => {}
@@ -142,7 +149,7 @@ impl Questions {
             CallState::Ended { report } => Ok(Some(Outcome::reported(*report))),
             CallState::Running => Ok(None),
             CallState::Unknown => {
-                let ring = self.secret.for_function(&call.function);
+                let ring = self.secret.current().for_function(&call.function);
                 let after = self.gateway.forbid(&call.function, &call.id, &ring).await?;
                 Ok(matches!(after, CallState::Ended { .. }).then(|| never_started(call)))
             }
@@ -152,7 +159,7 @@ impl Questions {
     async fn state(&self, call: &Pending) -> Result<CallState, AskError> {
         // Closed never: the semaphore lives as long as this handle.
         let _room = self.room.acquire().await;
-        self.gateway.ask(&call.function, &call.id, &self.secret.for_function(&call.function)).await
+        self.gateway.ask(&call.function, &call.id, &self.secret.current().for_function(&call.function)).await
     }
 
     /// A ledger that cannot answer is no reason to stop asking.

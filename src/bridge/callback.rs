@@ -24,8 +24,8 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let key = &bridge.settings().keys.token;
-    let Some(claims) = token.ok().and_then(|Path(token)| Claims::open(&token, key, now_ms())) else {
+    let key = bridge.settings().keys.token.current();
+    let Some(claims) = token.ok().and_then(|Path(token)| Claims::open(&token, &key, now_ms())) else {
         bridge.metrics().callback("rejected");
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };
@@ -44,6 +44,11 @@ impl Bridge {
     /// Reads the body, within its limits of size and time, and acts on it. What arrived of a body that breaks off or
     /// stalls counts as a cut one.
     async fn take(self, claims: Claims, headers: HeaderMap, body: Body) -> Result<(), NotTaken> {
+        let Some(_turn) = self.turns().begin(claims.call_id()) else {
+            tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one's body is not read");
+            let unreadable = Callback { truncated: true, ..Callback::default() };
+            return self.receive(claims.into_pending(), &unreadable).await;
+        };
         let settings = &self.settings().callback;
         // Closed never: the semaphore lives as long as this handle.
         let _room = self.callback_room().acquire().await;

@@ -49,7 +49,11 @@ pub enum Verdict {
 impl<'a> Callback<'a> {
     /// From a callback's headers and body; `truncated` says that the body is not whole.
     pub fn new(headers: &'a HeaderMap, body: &'a [u8], truncated: bool) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        // One that stands there twice counts as absent: nobody can tell which of them is OpenFaaS's.
+        let text = |name: &str| {
+            let mut values = headers.get_all(name).iter();
+            values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
+        };
         let number = |name: &str| text(name).and_then(|text| text.parse::<u32>().ok());
         Self {
             status: text("x-function-status").and_then(|status| status.parse().ok()),

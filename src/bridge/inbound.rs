@@ -35,7 +35,8 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 impl Bridge {
     /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
     pub async fn receive(&self, call: Pending, callback: &Callback<'_>) -> Result<(), NotTaken> {
-        let ring = self.0.settings.keys.runner.as_ref().map(|secret| secret.for_function(&call.function));
+        let secret = self.0.settings.keys.runner.as_ref();
+        let ring = secret.map(|secret| secret.current().for_function(&call.function));
         let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
         match classify(&call.id, &call.function, rule, callback) {
             Verdict::Final(outcome) => {

@@ -29,6 +29,7 @@ pub mod submit;
 pub mod task;
 pub mod throw;
 pub mod token;
+pub mod turns;
 
 use crate::{
     clock::{millis, now_ms},
@@ -49,6 +50,7 @@ use running::Running;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use turns::Turns;
 use zeebe2faas_contract::{CallId, Progress};
 
 /// A call counts as running this long after its last report of progress.
@@ -75,6 +77,7 @@ struct Parts {
     deadlines: Deadlines,
     in_flight: InFlight,
     callback_room: Semaphore,
+    turns: Turns,
     progress_room: Semaphore,
     events: Events,
     unwritten: Arc<Semaphore>,
@@ -108,6 +111,7 @@ impl Bridge {
             deadlines: Deadlines::new(calls.grace),
             in_flight: InFlight::default(),
             callback_room: Semaphore::new(settings.callback.max_concurrent),
+            turns: Turns::default(),
             progress_room: Semaphore::new(progress::MAX_AT_ONCE),
             events: Events::default(),
             unwritten: Arc::new(Semaphore::new(inbound::MAX_UNWRITTEN)),
@@ -135,6 +139,11 @@ impl Bridge {
     /// Room for callbacks that are worked at once.
     fn callback_room(&self) -> &Semaphore {
         &self.0.callback_room
+    }
+
+    /// Turns for callbacks of the same call.
+    fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// Room for reports of progress that are read at once.

@@ -13,6 +13,7 @@ use crate::{
     clock::{millis, now_ms},
     config::{BodyFormat, Settings},
     ledger::{Acceptance, Fixed, NewCall, Reply, State},
+    reload::Reloaded,
     zeebe::{Error as ZeebeError, FailJob, Job, Retry},
 };
 use serde_json::{Value, json};
@@ -142,12 +143,13 @@ impl Bridge {
             replica.clone(),
             command.deadline_ms.saturating_add(millis(TOKEN_GRACE)),
         );
-        let token = claims.seal(&keys.token).map_err(|error| error.to_string())?;
+        let token = claims.seal(&keys.token.current()).map_err(|error| error.to_string())?;
         let reply_to = ReplyTo {
             callback_url: format!("{}/callback/{token}", callback.url),
             progress_url: Some(format!("{}/progress/{token}", callback.url)),
         };
-        Ready::new(&call.function, &call.id, command, body, keys.runner.as_ref(), openfaas.body_limit_bytes, reply_to)
+        let secret = keys.runner.as_ref().map(Reloaded::current);
+        Ready::new(&call.function, &call.id, command, body, secret.as_ref(), openfaas.body_limit_bytes, reply_to)
     }
 
     /// OpenFaaS has the call: the service task is done and the receive task waits, or the service task itself waits.

@@ -1,7 +1,7 @@
 //! Probes: `zeebe2faas doctor` has the answer to a harmless invocation sent here, and asks whether it came. They carry
 //! a token of their own kind and touch no call.
 
-use crate::clock::now_ms;
+use crate::{clock::now_ms, reload::Reloaded};
 use axum::{
     Router,
     extract::{Path, State},
@@ -33,18 +33,18 @@ pub fn path(token: &str) -> String {
 
 #[derive(Clone)]
 struct Probes {
-    ring: KeyRing,
+    ring: Reloaded<KeyRing>,
     arrived: Arc<Mutex<VecDeque<String>>>,
 }
 
 /// The routes of probes, for the callback listener.
-pub fn router(ring: KeyRing) -> Router {
+pub fn router(ring: Reloaded<KeyRing>) -> Router {
     let probes = Probes { ring, arrived: Arc::default() };
     Router::new().route("/callback/probe/{token}", post(arrive).get(look)).with_state(probes)
 }
 
 async fn arrive(State(probes): State<Probes>, Path(token): Path<String>) -> StatusCode {
-    if !is_genuine(&token, &probes.ring, now_ms()) {
+    if !is_genuine(&token, &probes.ring.current(), now_ms()) {
         return StatusCode::UNAUTHORIZED;
     }
     let mut arrived = probes.arrived();
@@ -56,7 +56,7 @@ async fn arrive(State(probes): State<Probes>, Path(token): Path<String>) -> Stat
 }
 
 async fn look(State(probes): State<Probes>, Path(token): Path<String>) -> StatusCode {
-    if !is_genuine(&token, &probes.ring, now_ms()) {
+    if !is_genuine(&token, &probes.ring.current(), now_ms()) {
         return StatusCode::UNAUTHORIZED;
     }
     if probes.arrived().contains(&token) { StatusCode::OK } else { StatusCode::NOT_FOUND }

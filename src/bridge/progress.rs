@@ -45,7 +45,7 @@ async fn receive(
 
 async fn take(bridge: &Bridge, token: &str, signature: Option<&str>, body: Body) -> Result<Taken, Refusal> {
     let keys = &bridge.settings().keys;
-    let call = Claims::open(token, &keys.token, now_ms()).ok_or(UNAUTHORIZED)?.into_pending();
+    let call = Claims::open(token, &keys.token.current(), now_ms()).ok_or(UNAUTHORIZED)?.into_pending();
     let Ok(_room) = bridge.progress_room().try_acquire() else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "too many at once\n"));
     };
@@ -56,7 +56,7 @@ async fn take(bridge: &Bridge, token: &str, signature: Option<&str>, body: Body)
         Ok(Err(_)) | Err(_) => return Err((StatusCode::BAD_REQUEST, "it did not arrive\n")),
     };
     let is_genuine = |signature| {
-        let ring = keys.runner.as_ref()?.for_function(&call.function);
+        let ring = keys.runner.as_ref()?.current().for_function(&call.function);
         Progress::verify(&call.id, &call.function, &body, &ring, signature, now_ms()).then_some(())
     };
     if call.run_once && signature.and_then(is_genuine).is_none() {

@@ -73,6 +73,11 @@ impl Claims {
         (now_ms < claims.expires_ms).then_some(claims)
     }
 
+    /// The call that it was made for.
+    pub fn call_id(&self) -> &CallId {
+        &self.call_id
+    }
+
     /// What delivery needs.
     pub fn into_pending(self) -> Pending {
         Pending {

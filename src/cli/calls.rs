@@ -5,6 +5,7 @@ use crate::{
     config,
     display::{bytes, resources, time},
     ledger::{Call, LedgerReader, State, Summary},
+    tls,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::Path, time::Duration};
@@ -101,7 +102,7 @@ fn show(id: &CallId, address: SocketAddr, ledger: &Path) -> Result<Line<Call>, F
 /// The running bridge's answer; nothing where none runs.
 fn ask(address: SocketAddr, path: &str) -> Result<Option<String>, Failure> {
     block_on(async {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+        let client = tls::plain_http().timeout(TIMEOUT).build();
         let client = client.map_err(|error| Failure::Failed(error.to_string()))?;
         let response = match client.get(format!("http://{address}{path}")).send().await {
             Ok(response) => response,

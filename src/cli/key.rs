@@ -48,7 +48,7 @@ impl Key {
             Command::Function { name, secret: None } => {
                 let settings = config::load(context.config.as_deref(), &context.environment)?;
                 let ring = settings.keys.runner.ok_or_else(|| Failure::Usage("keys.runner_file is not set".into()))?;
-                print_line(ring.for_function(&name).to_file_text().trim_end())
+                print_line(ring.current().for_function(&name).to_file_text().trim_end())
             }
         }
     }

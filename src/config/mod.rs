@@ -1,15 +1,25 @@
 //! Files and environment → checked settings. Every mistake is reported in one go, with file, line and key.
 
+mod files;
+mod peers;
 mod read;
 mod reader;
+mod sockets;
 
 pub use reader::Environment;
 
+use crate::{
+    listener::Limits,
+    reload::{Look, Reloaded},
+    zeebe::Auth,
+};
 use reader::Reader;
+use rustls::{ClientConfig, ServerConfig};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use zeebe2faas_contract::KeyRing;
@@ -36,6 +46,8 @@ pub struct Settings {
     pub callback: Callback,
     /// Health, metrics and the calls API.
     pub admin: SocketAddr,
+    /// What each listener bears.
+    pub limits: Limits,
     /// Where the ledger lies.
     pub ledger: PathBuf,
     /// Keys.
@@ -50,11 +62,34 @@ pub struct Settings {
     pub drain_timeout: Duration,
 }
 
+impl Settings {
+    /// Everything that is made of files which may change while the bridge runs.
+    pub fn reloaded(&self) -> Vec<Box<dyn Look>> {
+        fn look<T: Clone + Send + Sync + 'static>(value: &Reloaded<T>) -> Box<dyn Look> {
+            Box::new(value.clone())
+        }
+        let secret = match &self.zeebe.auth {
+            Auth::None => None,
+            Auth::Basic { password, .. } => Some(look(password)),
+            Auth::OAuth(oauth) => Some(look(&oauth.client_secret)),
+        };
+        let keys = std::iter::once(&self.keys.token).chain(&self.keys.runner).map(look);
+        keys.chain(self.zeebe.tls.as_ref().map(look))
+            .chain(self.callback.tls.as_ref().map(look))
+            .chain(secret)
+            .collect()
+    }
+}
+
 /// How Zeebe is reached.
 #[derive(Debug, Clone)]
 pub struct Zeebe {
-    /// `http://HOST:PORT` of the gRPC gateway.
+    /// `http://HOST:PORT` or `https://HOST:PORT` of the gRPC gateway.
     pub address: String,
+    /// How its certificate is checked, and the own one, over `https://`.
+    pub tls: Option<Reloaded<Arc<ClientConfig>>>,
+    /// Who the client is.
+    pub auth: Auth,
     /// Deadline of one request.
     pub request_timeout: Duration,
     /// Tenants whose jobs are worked; empty where the cluster has none.
@@ -66,6 +101,8 @@ pub struct Zeebe {
 pub struct OpenFaas {
     /// The gateway's URL, without a slash at the end.
     pub gateway: String,
+    /// How its certificate is checked; as the file was at the start.
+    pub tls: Reloaded<Arc<ClientConfig>>,
     /// Deadline of one request.
     pub request_timeout: Duration,
     /// Largest body of an invocation, in bytes; OpenFaaS CE takes 256,000.
@@ -96,6 +133,8 @@ impl std::fmt::Debug for Credentials {
 pub struct Callback {
     /// The address that is listened on.
     pub listen: SocketAddr,
+    /// HTTPS with this, where there is one.
+    pub tls: Option<Reloaded<Arc<ServerConfig>>>,
     /// The same listener as functions reach it, without a slash at the end.
     pub url: String,
     /// A longer body is cut, in bytes.
@@ -106,13 +145,13 @@ pub struct Callback {
     pub max_concurrent: usize,
 }
 
-/// Key rings, read from files.
+/// Key rings, read from files, and again when these change.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// Signs callback tokens. Never leaves the bridge.
-    pub token: KeyRing,
+    pub token: Reloaded<KeyRing>,
     /// The secret from which each function's key is made; absent when no function has a runner.
-    pub runner: Option<KeyRing>,
+    pub runner: Option<Reloaded<KeyRing>>,
 }
 
 /// Lifetimes and pace of calls.
@@ -224,12 +263,12 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Setti
 
 /// Only how Zeebe is reached, for `deploy` and `start`: the file may lack or have anything else.
 pub fn load_zeebe(file: Option<&Path>, environment: &Environment) -> Result<Zeebe, ConfigError> {
-    part(file, environment, |root, _| read::zeebe(&root.section("zeebe")))
+    part(file, environment, |root, folder| peers::zeebe(&root.section("zeebe"), folder))
 }
 
 /// Only where the admin listener and the ledger are, for `calls`.
 pub fn load_admin(file: Option<&Path>, environment: &Environment) -> Result<(SocketAddr, PathBuf), ConfigError> {
-    part(file, environment, |root, folder| Some((read::admin(root), read::ledger(root, folder))))
+    part(file, environment, |root, folder| Some((sockets::admin(root), read::ledger(root, folder))))
 }
 
 /// Only the folder of templates and the site's constants, for `render`.

@@ -1,23 +1,23 @@
 //! Which keys there are, with their defaults and bounds.
 
-use super::reader::{Found, Section};
-use super::{BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Settings, Worker, Zeebe};
+use super::{
+    BodyFormat, Calls, Function, OnUnknown, Settings, Worker,
+    files::keys,
+    peers::{openfaas, zeebe},
+    reader::Section,
+    sockets::{admin, callback, limits},
+};
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
-use zeebe2faas_contract::KeyRing;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-const CALLBACK_PORT: u16 = 8090;
-const ADMIN_PORT: u16 = 8091;
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything. `None` stands beside at least one remembered mistake.
 pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
@@ -26,15 +26,16 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
         root.missing("cluster", "a name for this installation, such as \"toulouse-1\"");
     }
     let replica = root.parsed("replica", name).map_or_else(|| "bridge-0".to_owned(), |found| found.value);
-    let zeebe = zeebe(&root.section("zeebe"));
+    let zeebe = zeebe(&root.section("zeebe"), folder);
     let openfaas = openfaas(&root.section("openfaas"), folder);
-    let callback = callback(&root.section("callback"));
+    let callback = callback(&root.section("callback"), folder);
     let functions = functions(&root.section("functions"));
     let keys = keys(&root.section("keys"), folder, functions.values().any(|function| function.run_once));
     let settings = Settings {
         templates: templates(root, folder),
         vars: root.section("vars").json(),
         admin: admin(root),
+        limits: limits(&root.section("listeners")),
         ledger: ledger(root, folder),
         calls: calls(&root.section("calls")),
         workers: workers(root),
@@ -51,23 +52,6 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
     Some(settings)
 }
 
-pub fn zeebe(section: &Section<'_>) -> Option<Zeebe> {
-    let address = section
-        .parsed_or("address", &["ZEEBE_ADDRESS", "ZEEBE_GRPC_ADDRESS"], zeebe_address)
-        .map_or_else(|| "http://127.0.0.1:26500".to_owned(), |found| found.value);
-    let request_timeout = section.duration("request_timeout", 10 * SECOND, 100 * MILLISECOND..=10 * MINUTE);
-    let tenants = section.texts("tenants");
-    section.check_unknown();
-    Some(Zeebe { address, request_timeout, tenants })
-}
-
-pub fn admin(root: &Section<'_>) -> SocketAddr {
-    let section = root.section("admin");
-    let listen = section.parsed("listen", socket_address);
-    section.check_unknown();
-    listen.map_or_else(|| (Ipv4Addr::LOCALHOST, ADMIN_PORT).into(), |found| found.value)
-}
-
 pub fn ledger(root: &Section<'_>, folder: &Path) -> PathBuf {
     let section = root.section("ledger");
     let path = section.text("path").map_or_else(|| "zeebe2faas.ledger".to_owned(), |found| found.value);
@@ -77,77 +61,6 @@ pub fn ledger(root: &Section<'_>, folder: &Path) -> PathBuf {
 
 pub fn templates(root: &Section<'_>, folder: &Path) -> PathBuf {
     folder.join(root.text("templates").map_or_else(|| "templates".to_owned(), |found| found.value))
-}
-
-fn openfaas(section: &Section<'_>, folder: &Path) -> Option<OpenFaas> {
-    let gateway = section
-        .parsed_or("gateway", &["OPENFAAS_URL"], http_url)
-        .map_or_else(|| "http://127.0.0.1:8080".to_owned(), |found| found.value);
-    let user = section.text("user");
-    let password = secret(section, "password_file", folder);
-    let credentials = match (user, password) {
-        (Some(user), Some(password)) => {
-            Some(Credentials { user: user.value, password: password.value.trim().to_owned() })
-        }
-        (Some(user), None) => {
-            section.reject(&user, "a user needs `password_file` too");
-            None
-        }
-        (None, Some(password)) => {
-            section.reject(&password, "a password needs `user` too");
-            None
-        }
-        (None, None) => None,
-    };
-    let request_timeout = section.duration("request_timeout", 10 * SECOND, 100 * MILLISECOND..=10 * MINUTE);
-    let body_limit_bytes = section.size("body_limit_bytes", 256_000, 1_024..=64 << 20);
-    let cancels = section.boolean("cancels", false);
-    section.check_unknown();
-    Some(OpenFaas { gateway, request_timeout, body_limit_bytes, cancels, credentials })
-}
-
-fn callback(section: &Section<'_>) -> Option<Callback> {
-    let listen = section
-        .parsed("listen", socket_address)
-        .map_or_else(|| (Ipv4Addr::UNSPECIFIED, CALLBACK_PORT).into(), |found| found.value);
-    let url = section.parsed("url", http_url);
-    if url.is_none() {
-        section.missing("url", "how functions reach the callback listener, such as \"http://bridge:8090\"");
-    }
-    let callback = Callback {
-        listen,
-        body_limit_bytes: section.size("body_limit_bytes", 256 << 10, 1_024..=512 << 10),
-        read_timeout: section.duration("read_timeout", 30 * SECOND, 100 * MILLISECOND..=10 * MINUTE),
-        max_concurrent: section.size("max_concurrent", 256, 1..=65_536),
-        url: url?.value,
-    };
-    section.check_unknown();
-    Some(callback)
-}
-
-fn keys(section: &Section<'_>, folder: &Path, needs_runner: bool) -> Option<Keys> {
-    let token = secret(section, "token_file", folder);
-    if token.is_none() {
-        section.missing("token_file", "the key that signs callback URLs; `zeebe2faas key new > FILE` makes one");
-    }
-    let runner = secret(section, "runner_file", folder);
-    if runner.is_none() && needs_runner {
-        section.missing("runner_file", "functions with run_once need it; `zeebe2faas key new > FILE` makes one");
-    }
-    let ring = |found: &Found<String>| match KeyRing::parse(&found.value) {
-        Ok(ring) => Some(ring),
-        Err(error) => {
-            section.reject(found, &error.to_string());
-            None
-        }
-    };
-    let runner = match &runner {
-        Some(found) => Some(ring(found)?),
-        None if needs_runner => None?,
-        None => None,
-    };
-    section.check_unknown();
-    Some(Keys { token: ring(&token?)?, runner })
 }
 
 fn calls(section: &Section<'_>) -> Calls {
@@ -215,36 +128,11 @@ fn functions(section: &Section<'_>) -> BTreeMap<String, Function> {
     functions
 }
 
-fn secret(section: &Section<'_>, key: &str, folder: &Path) -> Option<Found<String>> {
-    section.parsed(key, |file| {
-        let path = folder.join(file);
-        std::fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
-    })
-}
-
 fn name(text: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     match text {
         text if !text.is_empty() && text.len() <= 64 && text.chars().all(good) => Ok(text.to_owned()),
         text => Err(format!("`{text}` is not a name: 1 to 64 letters, digits, `-`, `_`, `.`")),
-    }
-}
-
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("`{text}` is not IP:PORT, such as 127.0.0.1:8090"))
-}
-
-/// Zeebe's own clients take `HOST:PORT` too.
-fn zeebe_address(text: &str) -> Result<String, String> {
-    if text.contains("://") { http_url(text) } else { http_url(&format!("http://{text}")) }
-}
-
-fn http_url(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
-    match url.scheme() {
-        "http" if url.host_str().is_some() => Ok(text.trim_end_matches('/').to_owned()),
-        "https" => Err(format!("`{text}`: TLS is not there yet; use http:// within the cluster, or a TLS side-car")),
-        scheme => Err(format!("`{text}`: expected http://HOST:PORT, found `{scheme}:`")),
     }
 }
 

@@ -137,6 +137,11 @@ impl<'a> Section<'a> {
         sections
     }
 
+    /// Whether the file has this table.
+    pub fn is_there(&self) -> bool {
+        self.table.is_some()
+    }
+
     /// The names of the tables below this one, such as `otbcli` in `[functions.otbcli]`.
     pub fn names(&self) -> Vec<String> {
         self.table.into_iter().flatten().map(|(name, _)| name.get_ref().to_string()).collect()
@@ -159,6 +164,13 @@ impl<'a> Section<'a> {
                 }
             },
         }
+    }
+
+    /// The first of these environment variables that is set, for what has no place in a file.
+    pub fn variable(&self, names: &[&str]) -> Option<Found<String>> {
+        let set = names.iter().filter_map(|name| Some((name, self.reader.environment.get(*name)?)));
+        let (name, value) = set.into_iter().find(|(_, value)| !value.is_empty())?;
+        Some(Found { value: value.clone(), place: variable(name) })
     }
 
     /// A text that stands for something else, as `parse` reads it.

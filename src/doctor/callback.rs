@@ -62,7 +62,7 @@ async fn probe(
     patience: Duration,
 ) -> Result<String, (String, String)> {
     let receiver = receiver(settings).await?;
-    let token = probe::token(&settings.keys.token, now_ms() + millis(patience + TOKEN_SLACK));
+    let token = probe::token(&settings.keys.token.current(), now_ms() + millis(patience + TOKEN_SLACK));
     let path = probe::path(&token);
     let look = format!("http://{}{path}", receiver.address);
     let client = http().map_err(|error| (format!("no HTTP client: {error}"), String::new()))?;

@@ -51,7 +51,7 @@ async fn key(gateway: &Gateway, settings: &Settings, check: String, function: &s
         return Finding::failed(check, "keys.runner_file is not set", "`zeebe2faas key new > runner.key`");
     };
     let call = CallId::new("doctor", rand::random(), 1);
-    match gateway.ask(function, &call, &secret.for_function(function)).await {
+    match gateway.ask(function, &call, &secret.current().for_function(function)).await {
         Ok(_) => Finding::ok(check, "its runner signs with it"),
         Err(error) => {
             let advice = format!(

@@ -8,6 +8,7 @@ mod ledger;
 mod timeouts;
 mod zeebe;
 
+use crate::tls::plain_http;
 use crate::{
     app::load_templates,
     bridge::render::Templates,
@@ -171,5 +172,5 @@ async fn bridge(settings: &Settings) -> Finding {
 
 /// A client for questions to the bridge itself.
 fn http() -> reqwest::Result<Client> {
-    Client::builder().timeout(BRIDGE_TIMEOUT).no_proxy().redirect(reqwest::redirect::Policy::none()).build()
+    plain_http().timeout(BRIDGE_TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()
 }

@@ -67,6 +67,7 @@ impl Gateway {
     /// When the HTTP client cannot be made, which would be a fault of the machine.
     pub fn new(settings: &OpenFaas) -> reqwest::Result<Self> {
         let http = Client::builder()
+            .tls_backend_preconfigured((*settings.tls.current()).clone())
             .redirect(redirect::Policy::none())
             .connect_timeout(settings.request_timeout.min(Duration::from_secs(5)))
             .timeout(settings.request_timeout)

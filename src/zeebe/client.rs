@@ -1,8 +1,10 @@
-use super::{Error, Retry, Settings, proto::gateway_client::GatewayClient, retry::Pauses};
+use super::{
+    Error, Retry, Settings, auth::Authority, proto::gateway_client::GatewayClient, retry::Pauses, tls::connect_lazy,
+};
 use std::{sync::Arc, time::Duration};
 use tonic::{
     Request, Response, Status,
-    transport::{Channel, Endpoint},
+    transport::{Channel, Endpoint, Uri},
 };
 
 /// How often a TCP connection without traffic is checked by the kernel.
@@ -23,6 +25,7 @@ pub struct Client(Arc<Connections>);
 struct Connections {
     settings: Settings,
     address: String,
+    authority: Authority,
     commands: Stub,
     activation: Stub,
 }
@@ -61,7 +64,14 @@ impl Client {
         let limit = settings.max_answer_bytes;
         let stub = || Ok(Stub::new(channel(&address, settings)?).max_decoding_message_size(limit));
         let (commands, activation) = (stub()?, stub()?);
-        Ok(Self(Arc::new(Connections { settings: settings.clone(), address, commands, activation })))
+        let authority = Authority::new(settings)?;
+        if address.starts_with("http:") && !matches!(authority, Authority::None) {
+            tracing::warn!(
+                address,
+                "credentials go to Zeebe in the clear; use https:// unless something else encrypts"
+            );
+        }
+        Ok(Self(Arc::new(Connections { settings: settings.clone(), address, authority, commands, activation })))
     }
 
     /// The gateway's address as a URL.
@@ -72,6 +82,10 @@ impl Client {
     /// The settings that it was made with.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    pub(super) fn authority(&self) -> &Authority {
+        &self.0.authority
     }
 
     pub(super) fn activation(&self) -> Stub {
@@ -95,7 +109,8 @@ impl Client {
         let mut pauses = Pauses::new(&self.0.settings);
         let mut last_error = None;
         while let Some(after) = retry.attempt_timeout(longest) {
-            let sent = send(self.0.commands.clone(), with_deadline(request.clone(), after));
+            let stub = self.0.commands.clone();
+            let sent = self.authority().send(with_deadline(request.clone(), after), |request| send(stub, request));
             let error = match self.answer(rpc, after, sent).await {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(error) => error,
@@ -134,20 +149,27 @@ pub(super) fn with_deadline<Q>(request: Q, after: Duration) -> Request<Q> {
 }
 
 fn channel(address: &str, settings: &Settings) -> Result<Channel, Error> {
-    let endpoint = Endpoint::from_shared(address.to_owned())
+    let wrong = |reason: String| Error::Address { address: address.to_owned(), reason };
+    // As `https:` tonic would want a TLS of its own, were that feature switched on anywhere in the build.
+    let origin = Uri::try_from(address).map_err(|error| wrong(error.to_string()))?;
+    let endpoint = Endpoint::from_shared(address.replacen("https:", "http:", 1))
         .and_then(|endpoint| endpoint.user_agent(concat!("zeebe2faas/", env!("CARGO_PKG_VERSION"))))
-        .map_err(|error| Error::Address { address: address.to_owned(), reason: error.to_string() })?;
-    let channel = endpoint
-        .connect_timeout(settings.connect_timeout)
+        .map_err(|error| wrong(error.to_string()))?
+        .origin(origin);
+    let endpoint = endpoint
         .tcp_nodelay(true)
         .tcp_keepalive(Some(TCP_KEEP_ALIVE))
         // Only while a request is open: Zeebe closes connections that ping without one.
         .http2_keep_alive_interval(settings.keep_alive)
         .keep_alive_timeout(settings.keep_alive_timeout)
         .keep_alive_while_idle(false)
-        .buffer_size(QUEUED_REQUESTS)
-        .connect_lazy();
-    Ok(channel)
+        .buffer_size(QUEUED_REQUESTS);
+    match &settings.tls {
+        Some(tls) if address.starts_with("https:") => {
+            connect_lazy(&endpoint, settings.connect_timeout, TCP_KEEP_ALIVE, tls.clone())
+        }
+        _ => Ok(endpoint.connect_timeout(settings.connect_timeout).connect_lazy()),
+    }
 }
 
 /// Whole milliseconds as Zeebe counts them; more than it can count becomes the most that it can.

@@ -5,7 +5,7 @@ use tonic::{Code, ConnectError, Status, TimeoutExpired};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The configuration's fault: the address can never work.
-    #[error("`{address}` is no address of a Zeebe gateway: {reason}; expected http://HOST:PORT")]
+    #[error("`{address}` is no address of a Zeebe gateway: {reason}; expected http://HOST:PORT or https://HOST:PORT")]
     Address {
         /// As configured.
         address: String,
@@ -91,6 +91,33 @@ pub enum Error {
         /// What Zeebe said.
         message: String,
     },
+    /// Zeebe did not take the token; the next attempt brings another. Nothing was done. Passing.
+    #[error("Zeebe does not take its token any more: {message}; another one is fetched")]
+    TokenRefused {
+        /// What Zeebe said.
+        message: String,
+    },
+    /// The authorization server did not answer, or is not well. Nothing was sent to Zeebe. Passing.
+    #[error(
+        "no token from {url}: {reason}; is zeebe.oauth.url (ZEEBE_AUTHORIZATION_SERVER_URL) the token endpoint, and \
+         can it be reached?"
+    )]
+    NoToken {
+        /// The authorization server.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The authorization server does not know this client.
+    #[error(
+        "{url} gives this client no token: {reason}; check zeebe.oauth: client_id, client_secret_file, audience, scope"
+    )]
+    ClientRefused {
+        /// The authorization server.
+        url: String,
+        /// What it said.
+        reason: String,
+    },
     /// What answered is no Zeebe gateway, or one too old or too new, or has a bug.
     #[error("{rpc}: unexpected answer ({code}) of {address}: {message}; is it a Zeebe gateway, 8.6 or later?")]
     Protocol {
@@ -113,7 +140,8 @@ impl Error {
 
     /// Whether it passes, and Zeebe certainly did nothing: then even a request that must not be done twice is repeated.
     pub fn nothing_done(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Backpressure { .. })
+        use Error::{Backpressure, NoToken, TokenRefused, Unreachable};
+        matches!(self, Unreachable { .. } | Backpressure { .. } | TokenRefused { .. } | NoToken { .. })
     }
 
     pub(super) fn timeout(address: &str, rpc: &'static str, after: Duration) -> Self {
@@ -121,6 +149,9 @@ impl Error {
     }
 
     pub(super) fn from_status(address: &str, rpc: &'static str, after: Duration, status: &Status) -> Self {
+        if let Some(error) = cause::<Self>(status) {
+            return error.clone();
+        }
         let address = address.to_owned();
         if let Some(error) = cause::<ConnectError>(status) {
             return Self::Unreachable { address, reason: deepest(error) };
@@ -159,7 +190,7 @@ fn cause<T: std::error::Error + 'static>(status: &Status) -> Option<&T> {
 }
 
 /// The words of the innermost cause: `Connection refused`, not `transport error`.
-fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

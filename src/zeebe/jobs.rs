@@ -5,6 +5,7 @@ use super::{
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
+use tonic::Request;
 
 const ACTIVATE: &str = "ActivateJobs";
 
@@ -83,7 +84,12 @@ impl Client {
             tenant_ids: tenants,
         };
         let mut stub = self.activation();
-        JobStream::new(self.address(), async move { stub.stream_activated_jobs(request).await })
+        let client = self.clone();
+        let open = async move {
+            let send = |request| async move { stub.stream_activated_jobs(request).await };
+            client.authority().send(Request::new(request), send).await
+        };
+        JobStream::new(self.address(), open)
     }
 
     /// ActivateJobs, one attempt: up to `most` jobs that wait. With none there, waits up to `wait` for one.
@@ -102,15 +108,16 @@ impl Client {
         };
         let after = wait + self.settings().request_timeout;
         let mut stub = self.activation();
-        let all = async move {
-            let mut batches = stub.activate_jobs(with_deadline(request, after)).await?.into_inner();
+        let all = |request| async move {
+            let mut batches = stub.activate_jobs(request).await?.into_inner();
             let mut jobs = Vec::new();
             while let Some(batch) = batches.message().await? {
                 jobs.extend(batch.jobs);
             }
             Ok(jobs)
         };
-        let jobs = self.answer(ACTIVATE, after, all).await?;
+        let sent = self.authority().send(with_deadline(request, after), all);
+        let jobs = self.answer(ACTIVATE, after, sent).await?;
         jobs.into_iter().map(|job| Job::from_wire(self.address(), ACTIVATE, job)).collect()
     }
 

@@ -3,14 +3,18 @@
 //! [`Client`] has a method for each request. Each one takes a [`Retry`], which says how long passing errors are worth
 //! another try; what repeating a request does in Zeebe is said at the request. [`Error`] says whose fault it was.
 
+mod auth;
 mod client;
 mod error;
 mod instances;
 mod jobs;
 mod messages;
+mod oauth;
 mod retry;
 mod settings;
 mod stream;
+mod tls;
+mod tokens;
 
 /// The generated stubs. Public only for tests, which play the gateway with them.
 #[doc(hidden)]
@@ -22,6 +26,7 @@ pub mod proto {
     pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gateway.binpb"));
 }
 
+pub use auth::{Auth, OAuth};
 pub use client::Client;
 pub use error::Error;
 pub use instances::{Broker, Deployed, InstanceResult, NewInstance, Partition, Process, Topology, Version};

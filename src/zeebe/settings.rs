@@ -1,11 +1,17 @@
-use super::Error;
-use std::time::Duration;
+use super::{Auth, Error};
+use crate::reload::Reloaded;
+use rustls::ClientConfig;
+use std::{sync::Arc, time::Duration};
 
 /// How to reach Zeebe, and for how long to try. Everything but the address has a default.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The gateway: `http://HOST:PORT`. The scheme may be left out.
+    /// The gateway: `http://HOST:PORT` or `https://HOST[:PORT]`. `http://` may be left out.
     pub address: String,
+    /// How the gateway is trusted over `https://`, and what certificate it is shown; needed there.
+    pub tls: Option<Reloaded<Arc<ClientConfig>>>,
+    /// Who the client is.
+    pub auth: Auth,
     /// The longest wait for a connection.
     pub connect_timeout: Duration,
     /// The longest wait for the answer to one attempt of a request; the gateway hears of it too.
@@ -27,6 +33,8 @@ impl Settings {
     pub fn new(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
+            tls: None,
+            auth: Auth::None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(20),
             keep_alive: Duration::from_secs(45),
@@ -37,21 +45,21 @@ impl Settings {
         }
     }
 
-    /// The address as a URL: `http://HOST:PORT`.
+    /// The address as a URL: `http://HOST:PORT` or `https://HOST:PORT`.
     pub(super) fn url(&self) -> Result<String, Error> {
         let address = self.address.trim().trim_end_matches('/');
         let wrong = |reason: &str| Error::Address { address: address.to_owned(), reason: reason.to_owned() };
-        let authority = match address.split_once("://") {
-            None => address,
-            Some(("http", authority)) => authority,
-            // TLS belongs here and in `client::channel`: certificates, then tokens for each request.
-            Some(("https", _)) => return Err(wrong("TLS is not supported yet; use http:// to a gateway without it")),
-            Some(_) => return Err(wrong("the scheme is not http")),
-        };
+        let (scheme, authority) = address.split_once("://").unwrap_or(("http", address));
+        match (scheme, &self.tls) {
+            ("http", _) | ("https", Some(_)) => {}
+            ("https", None) => return Err(wrong("https without a word on whom to trust")),
+            _ => return Err(wrong("the scheme is neither http nor https")),
+        }
         match authority.rsplit_once(':') {
             Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
-                Ok(format!("http://{authority}"))
+                Ok(format!("{scheme}://{authority}"))
             }
+            None if scheme == "https" && !authority.is_empty() => Ok(format!("https://{authority}:443")),
             _ => Err(wrong("host and port are not both there")),
         }
     }
@@ -70,10 +78,19 @@ mod tests {
     }
 
     #[test]
+    fn https_has_a_port_of_its_own() {
+        let tls = Some(Reloaded::fixed(Arc::new(crate::tls::trusts_nobody())));
+        for address in ["https://zeebe", "https://zeebe:443/"] {
+            let settings = Settings { tls: tls.clone(), ..Settings::new(address) };
+            assert_eq!(settings.url().ok().as_deref(), Some("https://zeebe:443"), "{address}");
+        }
+    }
+
+    #[test]
     fn an_address_that_cannot_work_is_refused_with_the_reason() {
         for (address, reason) in [
-            ("https://zeebe:443", "TLS is not supported yet"),
-            ("ftp://zeebe:1", "the scheme is not http"),
+            ("https://zeebe:443", "whom to trust"),
+            ("ftp://zeebe:1", "the scheme is neither"),
             ("zeebe", "host and port"),
             ("http://:26500", "host and port"),
             ("zeebe:0", "host and port"),

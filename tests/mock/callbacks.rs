@@ -2,7 +2,7 @@
 
 //! The callback listener: what is genuine reaches Zeebe whatever else fails, what is not changes nothing.
 
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -14,7 +14,7 @@ use zeebe2faas::{
     ledger::{Pending, Reply},
 };
 use zeebe2faas_contract::{CallId, KeyRing, random_key_line};
-use zeebe2faas_tests::{fake_gateway::Answer, fake_openfaas::Invocation, product::Product, soon};
+use zeebe2faas_tests::{fake_gateway::Answer, fake_openfaas::Invocation, http, product::Product, soon};
 
 /// A token for a call of the fake cluster.
 fn token(invocation: &Invocation, ring: &KeyRing, expires_ms: u64) -> String {
@@ -232,7 +232,7 @@ async fn with_a_full_disk_no_call_is_submitted_and_none_is_lost() {
 async fn the_callback_listener_shows_nothing_but_its_own_health() {
     let product = Product::start("").await;
     for (path, status) in [("/healthz", 200), ("/metrics", 404), ("/api/calls", 404), ("/callback/x", 405)] {
-        let answer = Client::new().get(format!("{}{path}", product.callbacks)).send().await.unwrap();
+        let answer = http().get(format!("{}{path}", product.callbacks)).send().await.unwrap();
         assert_eq!(answer.status(), status, "{path}");
     }
 }

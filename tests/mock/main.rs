@@ -2,12 +2,16 @@
 
 mod activation;
 mod admin;
+mod attacker;
+mod callback_access;
 mod callbacks;
 mod command_line;
 mod doctor;
 mod page;
 mod progress;
+mod redaction;
 mod refusals;
 mod reply_job;
 mod stopping;
+mod zeebe_access;
 mod zeebe_client;

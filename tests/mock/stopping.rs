@@ -13,7 +13,7 @@ use zeebe2faas_contract::random_key_line;
 use zeebe2faas_tests::{
     crash::{Bridge, Point, Proxy},
     fake_gateway::{Answer, FakeGateway, Seen, job},
-    soon,
+    http, soon,
 };
 
 struct Scene {
@@ -81,7 +81,7 @@ fn call(key: i64) -> ActivatedJob {
 }
 
 async fn call_back(url: &str) -> u16 {
-    let sent = reqwest::Client::new().post(url).header("x-function-status", "200").body("42").send();
+    let sent = http().post(url).header("x-function-status", "200").body("42").send();
     soon(sent).await.unwrap().status().as_u16()
 }
 

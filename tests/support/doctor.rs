@@ -2,7 +2,7 @@
 //! test spoils in its own way. Zeebe is the test's.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
-use crate::{binaries, soon};
+use crate::{binaries, http, soon};
 use serde_json::Value;
 use std::{fs, net::TcpListener, path::PathBuf, process::Stdio};
 use tempfile::TempDir;
@@ -121,7 +121,7 @@ type = "faas"
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let url = format!("http://127.0.0.1:{}/readyz", self.admin);
         soon(async {
-            while !reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+            while !http().get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         })

@@ -1,7 +1,9 @@
 //! A Zeebe gateway that does what a test tells it: real gRPC, no engine behind it.
 
 mod service;
+mod tls;
 
+use rustls::ServerConfig;
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
@@ -15,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, Status, transport::Server};
+use tonic::{Code, Request, Status, transport::Server};
 use zeebe2faas::zeebe::proto::{
     ActivateJobsRequest, ActivatedJob, CompleteJobRequest, CreateProcessInstanceRequest, FailJobRequest,
     PublishMessageRequest, StreamActivatedJobsRequest, ThrowErrorRequest, UpdateJobTimeoutRequest,
@@ -51,6 +53,7 @@ pub enum Seen {
 
 /// The fake. Dropping it is a crash: every connection breaks.
 pub struct FakeGateway {
+    scheme: &'static str,
     address: SocketAddr,
     service: Service,
     runtime: Option<Runtime>,
@@ -70,19 +73,24 @@ struct State {
     streams: Vec<mpsc::UnboundedSender<Result<ActivatedJob, Status>>>,
     script: HashMap<&'static str, VecDeque<Answer>>,
     seen: Vec<Seen>,
+    authorizations: Vec<String>,
 }
 
 impl FakeGateway {
     /// On a port that the system chooses.
     pub fn start() -> Self {
-        let service = Service(Arc::new(Shared { state: Mutex::default(), changed: watch::Sender::new(0) }));
-        Self::serve(service, SocketAddr::from(([127, 0, 0, 1], 0)))
+        Self::serve(Service::new(), SocketAddr::from(([127, 0, 0, 1], 0)), None)
     }
 
-    /// Crashes, and comes back on the same port with the same backlog and script.
+    /// The same over TLS.
+    pub fn encrypted(tls: Arc<ServerConfig>) -> Self {
+        Self::serve(Service::new(), SocketAddr::from(([127, 0, 0, 1], 0)), Some(tls))
+    }
+
+    /// Crashes, and comes back on the same port with the same backlog and script, without TLS.
     pub fn restart(mut self) -> Self {
         self.crash();
-        Self::serve(self.service.clone(), self.address)
+        Self::serve(self.service.clone(), self.address, None)
     }
 
     /// Breaks every connection and stops listening.
@@ -95,22 +103,27 @@ impl FakeGateway {
         self.service.change(|state| state.streams.clear());
     }
 
-    fn serve(service: Service, address: SocketAddr) -> Self {
+    fn serve(service: Service, address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let gateway = GatewayServer::new(service.clone());
+        let (scheme, noting) = (if tls.is_some() { "https" } else { "http" }, service.clone());
+        let gateway = GatewayServer::with_interceptor(service.clone(), move |request| noting.note(request));
         let (send, receive) = std::sync::mpsc::channel();
         runtime.spawn(async move {
             let listener = TcpListener::bind(address).await.expect("a free port");
             send.send(listener.local_addr().expect("an address")).expect("somebody waits for the address");
-            Server::builder().add_service(gateway).serve_with_incoming(TcpListenerStream::new(listener)).await
+            let server = Server::builder().add_service(gateway);
+            match tls {
+                None => server.serve_with_incoming(TcpListenerStream::new(listener)).await,
+                Some(config) => server.serve_with_incoming(tls::accept(listener, config)).await,
+            }
         });
         let address = receive.recv().expect("the fake gateway listens");
-        Self { address, service, runtime: Some(runtime) }
+        Self { scheme, address, service, runtime: Some(runtime) }
     }
 
-    /// `http://HOST:PORT`.
+    /// `http://HOST:PORT` or `https://HOST:PORT`.
     pub fn address(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The next request of this name gets this answer; more of them queue up.
@@ -141,6 +154,11 @@ impl FakeGateway {
     /// The requests that arrived so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.service.state().seen.clone()
+    }
+
+    /// The header `authorization` of each request so far; empty where there was none.
+    pub fn authorizations(&self) -> Vec<String> {
+        self.service.state().authorizations.clone()
     }
 
     /// Waits until the requests that arrived are as wanted.
@@ -187,6 +205,18 @@ pub fn job(key: i64, lock: Duration) -> ActivatedJob {
 }
 
 impl Service {
+    fn new() -> Self {
+        Self(Arc::new(Shared { state: Mutex::default(), changed: watch::Sender::new(0) }))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "tonic's interceptors")]
+    fn note(&self, request: Request<()>) -> Result<Request<()>, Status> {
+        let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+        let header = header.unwrap_or_default().to_owned();
+        self.state().authorizations.push(header);
+        Ok(request)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,7 +6,10 @@ pub mod doctor;
 pub mod fake_gateway;
 pub mod fake_openfaas;
 pub mod live;
+pub mod pki;
 pub mod product;
+pub mod site;
+pub mod token_server;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,6 +19,11 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// What comes in time; a test that waits in vain ends.
 pub async fn soon<T>(event: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, event).await.expect("it happens in time")
+}
+
+/// A client of plain HTTP that follows no redirection.
+pub fn http() -> reqwest::Client {
+    zeebe2faas::tls::plain_http().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
 }
 
 /// Where cargo put the binaries: beside the folder of the tests.

@@ -4,6 +4,7 @@
 use crate::{
     binaries,
     fake_gateway::{FakeGateway, job},
+    http,
 };
 use axum::{
     Router,
@@ -130,7 +131,7 @@ impl Live {
     /// Posts a body to a URL of the callback listener, which in these tests has another address than it is told.
     pub async fn post_to(&self, url: &str, body: Vec<u8>, signature: Option<&str>) -> u16 {
         let url = url.replace("http://bridge.test", &format!("http://{}", self.callback));
-        let mut request = reqwest::Client::new().post(url).body(body);
+        let mut request = http().post(url).body(body);
         if let Some(signature) = signature {
             request = request.header(SIGNATURE_HEADER, signature);
         }
@@ -166,14 +167,14 @@ impl Live {
         let answer = Answer { function, call_id, status: 500, question: "", body: &body };
         let signature = answer.sign(&self.secret.for_function(function));
         let url = call.callback_url.replace("http://bridge.test", &format!("http://{}", self.callback));
-        let request = reqwest::Client::new().post(url).header("x-function-status", "500");
+        let request = http().post(url).header("x-function-status", "500");
         let request = request.header(SIGNATURE_HEADER, signature).body(body);
         assert_eq!(soon(request.send()).await.expect("the bridge answers").status(), 200);
     }
 
     /// What the admin listener answers.
     pub async fn get(&self, path: &str) -> reqwest::Response {
-        soon(reqwest::get(format!("{}{path}", self.admin))).await.expect("the bridge answers")
+        soon(http().get(format!("{}{path}", self.admin)).send()).await.expect("the bridge answers")
     }
 
     /// What it says of a call.

@@ -3,7 +3,7 @@
 use crate::{
     fake_gateway::{FakeGateway, Seen, job},
     fake_openfaas::{FakeOpenFaas, Invocation},
-    soon,
+    http, soon,
 };
 use reqwest::Response;
 use serde_json::Value;
@@ -74,7 +74,7 @@ impl Product {
 
     /// Posts a callback as OpenFaaS does.
     pub async fn call_back(&self, token: &str, status: u16, body: impl Into<reqwest::Body>) -> Response {
-        let post = client().post(format!("{}/callback/{token}", self.callbacks));
+        let post = http().post(format!("{}/callback/{token}", self.callbacks));
         let post = post.header("x-function-status", status).header("x-duration-seconds", "1.5").body(body);
         soon(post.send()).await.expect("an answer")
     }
@@ -100,7 +100,7 @@ impl Product {
 
     /// What the admin listener answers.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        let answer = soon(client().get(format!("{}{path}", self.admin)).send()).await.expect("an answer");
+        let answer = soon(http().get(format!("{}{path}", self.admin)).send()).await.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
@@ -144,11 +144,6 @@ impl Product {
         soon(self.run).await.expect("no panic").expect("it stops in good order");
         self.folder
     }
-}
-
-/// A client that takes each answer as it comes.
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
 }
 
 /// Writes keys, a folder of templates and a configuration with these lines at its end; gives the configuration's path.

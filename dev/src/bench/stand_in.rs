@@ -42,7 +42,7 @@ impl StandIn {
     pub async fn start() -> Result<Self, BenchError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io_error(Path::new("127.0.0.1:0")))?;
         let address = listener.local_addr().map_err(io_error(Path::new("127.0.0.1:0")))?;
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = zeebe2faas::tls::plain_http().build()?;
         let gateway = Gateway { arrived: Arc::default(), last: Arc::default(), answers: Arc::default(), http };
         let router = Router::new()
             .route("/async-function/{name}", post(take))

@@ -124,6 +124,7 @@ pub async fn run(args: &DemoArgs) -> Result<bool, DemoError> {
         gateway: args.gateway.clone().zip(args.runner_secret.clone()),
         callback: args.callback,
         parallel: args.parallel,
+        folders: products.iter().flat_map(Product::folders).chain([output.clone()]).collect(),
     })
     .await?;
     let couples: usize = products.iter().map(|product| product.couples.len()).sum();

@@ -32,6 +32,15 @@ pub struct Couple {
     pub truth: Option<PathBuf>,
 }
 
+impl Product {
+    /// The folders that its couples' files are in.
+    pub fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self.couples.iter().flat_map(|couple| [&couple.p, &couple.ms, &couple.geoid]);
+        let folders = files.filter_map(|file| file.parent()).chain(self.couples.iter().map(|couple| &*couple.dem));
+        folders.map(Path::to_owned)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {

@@ -6,6 +6,7 @@ use crate::{
     host::{Host, HostOptions, Stack},
 };
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -39,6 +40,8 @@ pub struct StageOptions {
     pub callback: SocketAddr,
     /// Functions that run at the same time.
     pub parallel: usize,
+    /// Where commands may read and write.
+    pub folders: BTreeSet<PathBuf>,
 }
 
 /// Everything, running. Dropped, it ends too, but hastily.
@@ -71,7 +74,7 @@ impl Stage {
         let ring = KeyRing::parse(&secret).map_err(|source| DemoError::Key { path: runner_file, source })?;
         let host = match options.gateway {
             Some(_) => None,
-            None => Some(start_host(folder.path(), ring, options.parallel).await?),
+            None => Some(start_host(folder.path(), ring, options.parallel, &options.folders).await?),
         };
         let gateway = options.gateway.map(|(url, _)| url).or_else(|| host.as_ref().map(|host| host.url().to_owned()));
         let settings = settings(folder.path(), &zeebe_address, &gateway.unwrap_or_default(), options.callback)?;
@@ -105,11 +108,18 @@ impl Stage {
     }
 }
 
-async fn start_host(folder: &Path, ring: KeyRing, parallel: usize) -> Result<Host, DemoError> {
+async fn start_host(
+    folder: &Path,
+    ring: KeyRing,
+    parallel: usize,
+    data: &BTreeSet<PathBuf>,
+) -> Result<Host, DemoError> {
     let mut options = HostOptions::new(Stack::parse("stack.yml", STACK)?, folder.join("state"));
     options.key_ring = Some(ring);
     options.workers = parallel;
     options.env.insert("RUNNER_MAX_RUNS".to_owned(), parallel.to_string());
+    let data: Vec<_> = data.iter().map(|folder| folder.to_string_lossy()).collect();
+    options.env.insert("RUNNER_ALLOW_DIRS".to_owned(), data.join(":"));
     // Beside this program; a test's own program lies one folder deeper.
     let exe = std::env::current_exe().unwrap_or_default();
     options.path_dirs.extend(exe.ancestors().skip(1).take(2).map(Path::to_owned));

@@ -185,8 +185,7 @@ impl Host {
         let local = listener.local_addr().map_err(|source| HostError::Listen { address, source })?;
         let url = format!("http://{local}");
         let keys = TempDir::new().map_err(|source| HostError::Write { path: env::temp_dir(), source })?;
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = zeebe2faas::tls::plain_http()
             .redirect(reqwest::redirect::Policy::none())
             .pool_idle_timeout(IDLE_CONNECTION)
             .build()?;

@@ -81,8 +81,7 @@ impl Queue {
         stop: CancellationToken,
     ) -> Result<Self, reqwest::Error> {
         // A connection for each request, as the real worker has it.
-        let client = Client::builder()
-            .no_proxy()
+        let client = zeebe2faas::tls::plain_http()
             .pool_max_idle_per_host(0)
             .redirect(redirect::Policy::limited(REDIRECTS))
             .build()?;

@@ -33,7 +33,7 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let Some(claims) = Claims::open(&token, &steps.settings.keys.token, now_ms()) else {
+    let Some(claims) = Claims::open(&token, &steps.settings.keys.token.current(), now_ms()) else {
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };
     let Ok(_room) = steps.callback_room.acquire().await else {
@@ -60,7 +60,7 @@ async fn receive(
 impl Steps {
     /// What a callback means.
     async fn judge(&self, call: &Pending, callback: &Callback<'_>) -> Verdict {
-        let ring = self.settings.keys.runner.as_ref().map(|secret| secret.for_function(&call.function));
+        let ring = self.settings.keys.runner.as_ref().map(|secret| secret.current().for_function(&call.function));
         let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
         let verdict = classify(&call.id, &call.function, rule, callback);
         if verdict == Verdict::UnknownFunction && self.gateway.lacks(&call.function).await {

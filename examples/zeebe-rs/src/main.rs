@@ -19,6 +19,7 @@ use zeebe2faas::{
     bridge::render::Templates,
     config::{self, Settings},
     openfaas::Gateway,
+    zeebe::Auth,
 };
 
 /// What the steps share.
@@ -39,6 +40,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args_os().nth(1).map(PathBuf::from);
     let settings = config::load(file.as_deref(), &std::env::vars().collect())?;
 
+    let Settings { zeebe, callback, .. } = &settings;
+    if zeebe.tls.is_some() || callback.tls.is_some() || !matches!(zeebe.auth, Auth::None) {
+        return Err("this example has neither TLS nor credentials for Zeebe and callbacks: configure none".into());
+    }
     let listener = TcpListener::bind(settings.callback.listen).await?;
     let steps = Arc::new(Steps {
         templates: app::load_templates(&settings)?,

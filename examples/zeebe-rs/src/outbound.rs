@@ -55,7 +55,7 @@ impl Steps {
         let (settings, call) = (&self.settings, &prepared.call);
         let expires_ms = call.deadline_ms.saturating_add(millis(TOKEN_GRACE));
         let claims = Claims::new(call.pending(call.deadline_ms), call.job_key, settings.replica.clone(), expires_ms);
-        let token = claims.seal(&settings.keys.token).map_err(|error| error.to_string())?;
+        let token = claims.seal(&settings.keys.token.current()).map_err(|error| error.to_string())?;
         let callback_url = format!("{}/callback/{token}", settings.callback.url);
         let reply_to = ReplyTo { callback_url, progress_url: None };
         let command = Fixed {
@@ -64,8 +64,9 @@ impl Steps {
             resources: call.resources,
             deadline_ms: call.deadline_ms,
         };
-        let (runner, limit) = (settings.keys.runner.as_ref(), settings.openfaas.body_limit_bytes);
-        Ready::new(&call.function, &call.id, &command, prepared.body, runner, limit, reply_to)
+        let runner = settings.keys.runner.as_ref().map(|secret| secret.current());
+        let limit = settings.openfaas.body_limit_bytes;
+        Ready::new(&call.function, &call.id, &command, prepared.body, runner.as_ref(), limit, reply_to)
     }
 
     /// OpenFaaS has the call: the service task is done, and the receive task waits.

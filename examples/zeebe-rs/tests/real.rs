@@ -43,6 +43,8 @@ async fn functions(folder: &Path, secret: &str) -> Host {
     let mut options = HostOptions::new(stack, folder.join("state"));
     options.key_ring = Some(KeyRing::parse(secret).unwrap());
     options.path_dirs.push(programs());
+    // The couples lie anywhere.
+    options.env.insert("RUNNER_ALLOW_DIRS".to_owned(), String::new());
     Host::start(options).await.unwrap()
 }
 

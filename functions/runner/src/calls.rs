@@ -113,6 +113,9 @@ impl Calls {
                             Ok(plan) => plan,
                             Err(why) => return refused(invocation, why),
                         };
+                        if let Err(why) = self.check_paths(invocation).await {
+                            return refused(invocation, why);
+                        }
                         match self.start(id, plan, from) {
                             Start::Running(local, by_us) => (run, started_here) = (Some(local), by_us),
                             Start::TooManyRuns => return Answer::TooManyRuns,
@@ -215,6 +218,20 @@ impl Calls {
         if self.runs.acquire_many(all).await.is_ok() {
             self.runs.close();
         }
+    }
+
+    async fn check_paths(&self, invocation: &Invocation) -> Result<(), String> {
+        if self.means.settings.given.allow_dirs.is_unlimited() {
+            return Ok(());
+        }
+        let (settings, invocation) = (self.means.settings.clone(), invocation.clone());
+        let check = move || {
+            let given = &settings.given;
+            // A first word on the list of programs has been checked against that.
+            let first = usize::from(!given.allow.is_empty());
+            given.allow_dirs.check(&invocation, first, &given.no_paths)
+        };
+        spawn_blocking(check).await.unwrap_or_else(|error| Err(format!("the paths could not be checked: {error}")))
     }
 
     /// Starts a run in a task of its own, unless the call runs here already.

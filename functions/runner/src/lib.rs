@@ -1,6 +1,6 @@
 //! Answers inside a function container: runs one allowed program for each call, once, and reports.
 //!
-//! Read in this order: [`settings`] says what is allowed; [`server`] checks and signs; [`calls`] decides whether a
+//! Read in this order: [`settings`] says what is allowed, [`paths`] which files; [`server`] checks and signs; [`calls`] decides whether a
 //! call is answered, awaited or run; [`guard`] keeps owners and results on the shared state directory, [`observer`]
 //! notices dead owners, [`heartbeat`] shows that we are alive; [`execution`] takes one call from its claim to its
 //! result, with [`resources`] (the program's environment), [`outputs`] and [`verdict`]; [`run`] is the process group,
@@ -16,6 +16,7 @@ pub mod heartbeat;
 pub mod launch;
 pub mod observer;
 pub mod outputs;
+pub mod paths;
 pub mod program_log;
 pub mod progress;
 pub mod resources;

@@ -62,6 +62,9 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
             "RUNNER_INSECURE: requests need no signature; anybody who reaches the port can run programs here"
         );
     }
+    if given.allow_dirs.is_unlimited() {
+        tracing::warn!("RUNNER_ALLOW_DIRS is not set: a command may name any file that the runner's user can reach");
+    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let calls = Calls::open(settings.clone())
         .map_err(|error| format!("RUNNER_STATE_DIR: `{}` cannot be used: {error}", given.state_dir.display()))?;

@@ -1,5 +1,6 @@
 //! What a runner may do, and how long it waits: from the command line or the environment.
 
+use crate::paths::AllowedPaths;
 use clap::Parser;
 use std::{ffi::OsString, fmt, fs, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use zeebe2faas_contract::KeyRing;
@@ -29,6 +30,13 @@ pub struct Arguments {
     /// Comma-separated first arguments that are allowed: programs or, with a fixed program, its applications
     #[arg(long, env = "RUNNER_ALLOW", value_delimiter = ',')]
     pub allow: Vec<String>,
+    /// Folders, separated by `:` or `,`, below which every path in a command must lie; `/vsi…` and `scheme://…` name
+    /// what is not in a folder, `..` allows that; empty: paths are not limited
+    #[arg(long, env = "RUNNER_ALLOW_DIRS", default_value_t)]
+    pub allow_dirs: AllowedPaths,
+    /// Comma-separated names of parameters whose next argument is no path although it may hold a `/`, such as a formula
+    #[arg(long, env = "RUNNER_NO_PATHS", value_delimiter = ',')]
+    pub no_paths: Vec<String>,
     /// Calls that run at the same time; one more is answered with 429
     #[arg(long, env = "RUNNER_MAX_RUNS", default_value = "1")]
     pub max_runs: NonZeroUsize,

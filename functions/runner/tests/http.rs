@@ -96,6 +96,22 @@ async fn a_genuine_request_that_is_not_acceptable_is_refused_with_a_signed_reaso
 }
 
 #[tokio::test]
+async fn a_path_outside_the_listed_folders_is_refused_before_anything_runs() {
+    let function = Function::new();
+    let runner = function.runner(&[("RUNNER_ALLOW_DIRS", &function.text("data")), ("RUNNER_NO_PATHS", "c")]);
+    fs::create_dir(function.path("data")).unwrap();
+    let script = "echo ran >> \"$1/ran\"";
+    let outside = runner.post(&shell(11, script, &[&function.text("")])).await;
+    assert_eq!(outside.outcome, Outcome::Refused);
+    for part in ["argument 4", "lies outside", "RUNNER_ALLOW_DIRS"] {
+        assert!(outside.message.contains(part), "{}", outside.message);
+    }
+    let inside = runner.post(&shell(11, script, &[&function.text("data")])).await;
+    assert_eq!(inside.outcome, Outcome::Succeeded, "{}", inside.message);
+    assert_eq!((lines(&function.path("ran")), lines(&function.path("data/ran"))), (0, 1));
+}
+
+#[tokio::test]
 async fn a_program_more_than_may_run_gets_429_and_a_waiter_more_409() {
     let function = Function::new();
     let runner = function.runner(&[("RUNNER_MAX_RUNS", "1"), ("RUNNER_MAX_WAITERS", "0")]);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "the signature of Tera's filters")]
 
+use super::budget::{self, SPENT};
 use super::guard::{KNOWN, VALUE};
 use super::marks::{Item, Kind, decode_item, encode_items, value_mark};
 use std::ops::Range;
@@ -56,10 +57,13 @@ pub(super) fn tera() -> Tera {
         tera.set_escape_fn(|_, _| Err(std::io::Error::other("a value without its mark")));
         tera.register_filter(KNOWN, known);
         tera.register_filter(VALUE, value);
+        tera.register_filter(SPENT, budget::spent);
         tera.register_filter("args", args);
         tera.register_filter("option", option);
         tera.register_filter("default", default);
         tera.register_filter("join", join);
+        tera.register_filter("replace", budget::replace);
+        tera.register_filter("unique", budget::unique);
         tera.register_filter("first", |list: Vec<Value>, _: Kwargs, _: &State| element(list.first()));
         tera.register_filter("last", |list: Vec<Value>, _: Kwargs, _: &State| element(list.last()));
         tera.register_filter("nth", |list: Vec<Value>, kwargs: Kwargs, _: &State| {
@@ -78,7 +82,7 @@ fn known(value: Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
     match value.kind() {
         ValueKind::Undefined => refuse(Refusal::Unknown, &place(&kwargs)?),
         ValueKind::None => refuse(Refusal::Null, &place(&kwargs)?),
-        _ => Ok(value),
+        _ => budget::charge(budget::size(&value)).map(|()| value),
     }
 }
 
@@ -154,6 +158,7 @@ fn join(list: Vec<Value>, kwargs: Kwargs, _: &State) -> TeraResult<String> {
         return Err(Error::message(format!("`| join` needs strings and numbers; element {at} is neither")));
     }
     let separator = kwargs.get::<&str>("sep")?.unwrap_or_default();
+    budget::charge(list.iter().map(|value| budget::size(value).saturating_add(separator.len())).sum())?;
     Ok(list.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator))
 }
 

@@ -2,8 +2,10 @@
 //!
 //! `x {{ P_ }}` becomes `x {{ ((P_ | KNOWN(…)) | VALUE(…)) }}`: [`KNOWN`] refuses unknown and null, [`VALUE`] marks.
 //! A name is left as it is where the template says what happens without it: `| default(…)`, `is defined`, `a?.b`, or
-//! the name is declared optional.
+//! the name is declared optional. Whatever is read, made by a filter or looped over goes through [`SPENT`], which ends
+//! a rendering that costs too much.
 
+use super::budget::SPENT;
 use super::marks;
 use super::scan::{Kind, Piece, Token, pieces, tokens};
 use std::ops::Range;
@@ -149,7 +151,10 @@ impl<'a> Walk<'a> {
 
     fn expression(&mut self, tokens: &[Token], mut at: usize, end: usize) {
         let mut binding = false;
+        // What is put behind earlier tokens, innermost last.
+        let mut closings: Vec<(usize, String)> = Vec::new();
         while at < end {
+            self.close(tokens, &mut closings, at);
             let token = &tokens[at];
             let text = self.of(token);
             if token.kind != Kind::Ident {
@@ -158,6 +163,11 @@ impl<'a> Walk<'a> {
                 binding = true;
                 at += 1;
             } else if WORDS.contains(&text) {
+                if binding && text == "in" && at + 1 < end {
+                    self.insert(tokens[at + 1].range.start, "((".to_owned(), tokens[at + 1].range.start);
+                    let spent = format!(") | {SPENT}(each={}))", self.source.len());
+                    closings.push((self.container_end(tokens, at + 1, end), spent));
+                }
                 binding = binding && text != "in";
                 at += 1;
             } else if binding || self.is_sign(tokens, at + 1, "=") {
@@ -165,6 +175,10 @@ impl<'a> Walk<'a> {
             } else if at > 0 && self.is_sign(tokens, at - 1, "|") {
                 self.listed("filter", &FILTERS, token);
                 self.marks_last(tokens, at, end);
+                if !["args", "option"].contains(&text) {
+                    let last = if self.is_sign(tokens, at + 1, "(") { self.closing(tokens, at + 1, end) } else { at };
+                    closings.push(((last + 1).min(end), format!(" | {SPENT}")));
+                }
                 at += 1;
             } else if self.is_test(tokens, at) {
                 self.listed("test", &TESTS, token);
@@ -176,6 +190,30 @@ impl<'a> Walk<'a> {
                 at = self.path(tokens, at, end);
             }
         }
+        self.close(tokens, &mut closings, end);
+    }
+
+    fn close(&mut self, tokens: &[Token], closings: &mut Vec<(usize, String)>, at: usize) {
+        while let Some((_, text)) = closings.pop_if(|(due, _)| *due <= at) {
+            let place = tokens[at - 1].range.end;
+            self.insert(place, text, place);
+        }
+    }
+
+    /// Where what a loop goes through ends: at the tag's end, or before a comprehension's `if` or closing bracket.
+    fn container_end(&self, tokens: &[Token], start: usize, end: usize) -> usize {
+        let in_tag = self.of(&tokens[0]) == "for";
+        let mut depth = 0_usize;
+        for (at, token) in tokens.iter().enumerate().take(end).skip(start) {
+            match self.of(token) {
+                "(" | "[" | "?[" | "{" => depth += 1,
+                ")" | "]" | "}" if depth == 0 => return at,
+                ")" | "]" | "}" => depth -= 1,
+                "if" if depth == 0 && !in_tag => return at,
+                _ => {}
+            }
+        }
+        end
     }
 
     /// A name with its fields and indices, as one; returns the token after it.
@@ -197,7 +235,7 @@ impl<'a> Walk<'a> {
                 }
                 bracket @ ("[" | "?[") => {
                     may_be_missing |= bracket == "?[";
-                    let close = self.closing_bracket(tokens, at, end);
+                    let close = self.closing(tokens, at, end);
                     self.expression(tokens, at + 1, close);
                     at = close + 1;
                 }
@@ -205,8 +243,11 @@ impl<'a> Walk<'a> {
             }
         }
         let at = at.min(end);
-        if may_be_missing || self.absence_is_handled(tokens, at) {
+        if self.absence_is_handled(tokens, at) {
             self.insertions[opened].text.clear();
+        } else if may_be_missing {
+            let place = tokens[at - 1].range.end;
+            self.insert(place, format!(" | {SPENT})"), tokens[start].range.start);
         } else {
             let place = tokens[start].range.start..tokens[at - 1].range.end;
             self.insert(place.end, format!(" | {KNOWN}(at={}, to={}))", place.start, place.end), place.start);
@@ -221,13 +262,14 @@ impl<'a> Walk<'a> {
             || (word(at) == "is" && ["defined", "undefined", "none"].contains(&test))
     }
 
-    fn closing_bracket(&self, tokens: &[Token], open: usize, end: usize) -> usize {
+    /// The token that closes the bracket at `open`.
+    fn closing(&self, tokens: &[Token], open: usize, end: usize) -> usize {
         let mut depth = 0_usize;
         for (at, token) in tokens.iter().enumerate().take(end).skip(open) {
             match self.of(token) {
-                "[" | "?[" => depth += 1,
-                "]" if depth == 1 => return at,
-                "]" => depth -= 1,
+                "(" | "[" | "?[" => depth += 1,
+                ")" | "]" if depth == 1 => return at,
+                ")" | "]" => depth = depth.saturating_sub(1),
                 _ => {}
             }
         }

@@ -5,12 +5,13 @@
 //! source, and every unknown or null name is an error. `words` then splits the rendered text the way a POSIX shell
 //! would split it, taking each marked value as opaque: a value can never become two arguments or another command.
 //!
-//! Read in this order: [`Template`] and [`Command`], `guard`, `engine`, `words`; then `file` and
+//! Read in this order: [`Template`] and [`Command`], `guard`, `engine`, `budget`, `words`; then `file` and
 //! [`Templates`] for templates in files. Everything but [`Templates::load`] is pure. The user's view of the same is
 //! `docs/templates.md`.
 
 pub mod duration;
 
+mod budget;
 mod engine;
 mod error;
 mod explain;

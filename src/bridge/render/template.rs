@@ -2,7 +2,7 @@ use super::error::{Source, TemplateError};
 use super::explain::{self, Variables};
 use super::guard::{Guarded, guard};
 use super::marks::{self, Rendered};
-use super::{engine, words};
+use super::{budget, engine, words};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -14,6 +14,8 @@ use zeebe2faas_contract::Resources;
 /// The limit of a rendered command in bytes, unless the configuration says another.
 pub const DEFAULT_COMMAND_LIMIT: usize = 200_000;
 
+/// The longest command line that may stand in a header, in bytes.
+const INLINE_LIMIT: usize = 65_536;
 /// What marks and blanks may add, in bytes, to twice the limit before rendering is given up.
 const MARKS_LIMIT: usize = 65_536;
 const TEMPLATE: &str = "command";
@@ -52,6 +54,11 @@ impl Template {
     /// Compiles a command line that stands in a task header; `source_name` says which, for errors.
     pub fn inline(cmdline: &str, source_name: &str) -> Result<Self, TemplateError> {
         let source = Source { name: source_name.to_owned(), text: cmdline.to_owned(), command: 0..cmdline.len() };
+        if cmdline.len() > INLINE_LIMIT {
+            return Err(
+                source.error(0, format!("longer than {INLINE_LIMIT} bytes; put it into a file of the templates"))
+            );
+        }
         Self::compile(source, Vec::new()).map_err(|mut errors| errors.swap_remove(0))
     }
 
@@ -122,7 +129,7 @@ impl Template {
         let context = self.context(variables)?;
         let most = limit.saturating_mul(2).saturating_add(MARKS_LIMIT);
         let mut rendered = Limited { bytes: Vec::new(), most, full: false };
-        let outcome = self.tera.render_to(TEMPLATE, &context, &mut rendered);
+        let outcome = budget::within(limit, || self.tera.render_to(TEMPLATE, &context, &mut rendered));
         if rendered.full {
             return Err(self.source.error(0, explain::too_long(&format!("more than {limit}"), limit, None)));
         }

@@ -1,7 +1,7 @@
 //! The bridge's own binary, to be killed and started again.
 
 use super::Proxy;
-use crate::{binaries, soon};
+use crate::{binaries, http, soon};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use std::{
@@ -90,6 +90,10 @@ impl Bridge {
         soon(child.wait()).await.expect("its end can be waited for")
     }
 
+    async fn get(&self, path: &str) -> reqwest::Response {
+        http().get(format!("{}/{path}", self.admin)).send().await.expect("it answers")
+    }
+
     /// Waits until `/readyz` says that it is stopping.
     pub async fn is_stopping(&self) {
         self.readiness_says("stopping").await;
@@ -99,7 +103,7 @@ impl Bridge {
     pub async fn readiness_says(&self, part: &str) {
         soon(async {
             loop {
-                let answer = reqwest::get(format!("{}/readyz", self.admin)).await.expect("it answers");
+                let answer = self.get("readyz").await;
                 if answer.text().await.expect("a text").contains(part) {
                     return;
                 }
@@ -113,7 +117,7 @@ impl Bridge {
     pub async fn calls(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         soon(async {
             loop {
-                let answer = reqwest::get(format!("{}/api/calls?limit=1000", self.admin)).await.expect("it answers");
+                let answer = self.get("api/calls?limit=1000").await;
                 let calls: Vec<Value> = answer.json().await.expect("a list");
                 if wanted(&calls) {
                     return calls;
@@ -126,7 +130,7 @@ impl Bridge {
 
     /// Everything known of a call.
     pub async fn call(&self, id: &str) -> Value {
-        let answer = reqwest::get(format!("{}/api/calls/{id}", self.admin)).await.expect("it answers");
+        let answer = self.get(&format!("api/calls/{id}")).await;
         answer.json().await.expect("a call")
     }
 }

@@ -69,8 +69,10 @@ impl Function {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        // reqwest wants a provider of cryptography also for plain HTTP; whoever comes second finds it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // Tests of time-outs need connections of their own.
-        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        let client = Client::builder().tls_certs_only([]).no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Runner { process, url, client, ring: self.ring.clone() }
     }
 }

@@ -189,6 +189,49 @@ fn a_command_over_the_limit_is_refused_and_a_loop_cannot_fill_the_memory() {
 }
 
 #[test]
+fn no_template_keeps_a_processor_or_the_memory() {
+    let nested = |container: &str| {
+        let (open, close) = (format!("{{% for i in {container} %}}"), "{% endfor %}");
+        format!("prog {}{}", open.repeat(8), close.repeat(8))
+    };
+    let ones = vec!["1"; 40].join(",");
+    for cmdline in [
+        nested("list"),
+        nested(&format!("[{ones}]")),
+        nested("list | sort | reverse"),
+        nested("(list if true else list)"),
+        nested("text | split(pat='')"),
+        nested("absent | default(value=list)"),
+        nested("object?.list"),
+        "prog {{ [[1 for i in many] for i in many] | length }}".to_owned(),
+        format!("prog {{{{ text{} }}}}", " | replace(from='x', to=text)".repeat(8)),
+        "prog {% set a = text %}{% for i in list %}{% set_global a = a ~ a %}{% endfor %}{{ a }}".to_owned(),
+        format!("prog {}{{{{ text }}}}", "{% set text = text ~ text %}".repeat(40)),
+        format!(
+            "prog {}{{{{ a?.b }}}}",
+            "{% set a = {'b': (a?.b | default(value=text)) ~ (a?.b | default(value=text))} %}".repeat(40)
+        ),
+        "prog {{ many | unique | args }}".to_owned(),
+        "prog {{ many | join(sep=long) }}".to_owned(),
+        format!("prog {}", " ".repeat(70_000)),
+    ] {
+        let vars = json!({
+            "list": vec!["1"; 40], "text": "x".repeat(40), "object": { "list": vec!["1"; 40] },
+            "many": (0..100_000).collect::<Vec<_>>(), "long": "y".repeat(100_000),
+        });
+        let error = render(&cmdline, vars).unwrap_err();
+        assert!(
+            error.contains("too much work") || error.contains("longer than 65536 bytes"),
+            "{error}: {cmdline:.200}"
+        );
+    }
+    // What people write goes through.
+    let vars = json!({ "list": vec!["p.tif"; 5000] });
+    let args = render("prog {% for f in list %}-il {{ f | replace(from='.', to='_') }} {% endfor %}", vars).unwrap();
+    assert_eq!(args.len(), 10_001);
+}
+
+#[test]
 fn what_can_be_seen_without_values_is_refused_before_there_are_any() {
     for cmdline in [
         "prog '{{ x }}'",

@@ -1,0 +1,70 @@
+//! What the bridge listens on.
+
+use super::{
+    Callback,
+    files::{accept, server_files},
+    peers::http_url,
+    read::{HOUR, MILLISECOND, MINUTE, SECOND},
+    reader::Section,
+};
+use crate::{listener::Limits, tls};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
+
+const CALLBACK_PORT: u16 = 8090;
+const ADMIN_PORT: u16 = 8091;
+
+pub fn callback(section: &Section<'_>, folder: &Path) -> Option<Callback> {
+    let listen = section
+        .parsed("listen", socket_address)
+        .map_or_else(|| (Ipv4Addr::UNSPECIFIED, CALLBACK_PORT).into(), |found| found.value);
+    let url = section.parsed("url", http_url);
+    if url.is_none() {
+        section.missing("url", "how functions reach the callback listener, such as \"http://bridge:8090\"");
+    }
+    let tls = section.section("tls");
+    let files = server_files(&tls, folder);
+    tls.check_unknown();
+    if let (Some(_), Some(url)) = (&files, &url)
+        && url.value.starts_with("http:")
+    {
+        section.reject(url, "with callback.tls the listener speaks HTTPS only: begin it with https://");
+    }
+    let callback = Callback {
+        listen,
+        tls: match files {
+            Some((files, found)) => Some(accept(&tls, &found, tls::server(files))?),
+            None => None,
+        },
+        body_limit_bytes: section.size("body_limit_bytes", 256 << 10, 1_024..=512 << 10),
+        read_timeout: section.duration("read_timeout", 30 * SECOND, 100 * MILLISECOND..=10 * MINUTE),
+        max_concurrent: section.size("max_concurrent", 256, 1..=65_536),
+        url: url?.value,
+    };
+    section.check_unknown();
+    Some(callback)
+}
+
+pub fn admin(root: &Section<'_>) -> SocketAddr {
+    let section = root.section("admin");
+    let listen = section.parsed("listen", socket_address);
+    section.check_unknown();
+    listen.map_or_else(|| (Ipv4Addr::LOCALHOST, ADMIN_PORT).into(), |found| found.value)
+}
+
+pub fn limits(section: &Section<'_>) -> Limits {
+    let limits = Limits {
+        max_connections: section.size("max_connections", 512, 8..=16_384),
+        header_timeout: section.duration("header_timeout", 10 * SECOND, 100 * MILLISECOND..=MINUTE),
+        idle_timeout: section.duration("idle_timeout", 2 * MINUTE, 100 * MILLISECOND..=HOUR),
+        max_rejected_per_second: section.size("max_rejected_per_second", 10, 1..=100_000),
+    };
+    section.check_unknown();
+    limits
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not IP:PORT, such as 127.0.0.1:8090"))
+}
