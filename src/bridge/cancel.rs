@@ -66,14 +66,9 @@ impl Bridge {
     }
 
     async fn give_up_call(&self, call: Pending) {
-        let Parts { gateway, questions, settings, .. } = &*self.0;
         tracing::info!(call = %call.id, function = call.function, "its task is gone: ending the call");
-        if settings.openfaas.cancels
-            && let Err(reason) = gateway.cancel_queued(&call.id).await
-        {
-            tracing::warn!(call = %call.id, reason, "OpenFaaS did not cancel the invocation");
-        }
-        let told = match questions {
+        self.cancel_queued(&call).await;
+        let told = match &self.0.questions {
             Some(questions) if call.run_once => questions.cancel(&call).await,
             _ => None,
         };
@@ -81,6 +76,16 @@ impl Bridge {
         // Its delivery finds the task gone, which counts as delivered.
         if self.conclude(call, &outcome).await.is_err() {
             tracing::error!("the end of a cancelled call could be kept nowhere; it stays open until its deadline");
+        }
+    }
+
+    /// Where OpenFaaS can; where it does not, the runner's word and the deadline are left.
+    pub(super) async fn cancel_queued(&self, call: &Pending) {
+        let Parts { gateway, settings, .. } = &*self.0;
+        if settings.openfaas.cancels
+            && let Err(reason) = gateway.cancel_queued(&call.id).await
+        {
+            tracing::warn!(call = %call.id, reason, "OpenFaaS did not cancel the invocation");
         }
     }
 }

@@ -120,7 +120,7 @@ fn reply(wanted: TaskReply, job: &Job, attempt: u32) -> Reply {
         TaskReply::Message(name) => Reply::Message(name),
         TaskReply::Job { error_code, oom_function } => {
             let (element_instance_key, retries) = (job.element_instance_key, job.retries);
-            let terms = Terms { element_instance_key, attempt, retries, error_code, oom_function };
+            let terms = Terms { element_instance_key, attempt, retries, error_code, oom_function, retry_now: false };
             Reply::Job(HeldJob { key: job.key, terms: Some(terms) })
         }
     }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::{Serialize, de::DeserializeOwned};
 use zeebe2faas_contract::{CallId, Resources};
 
-const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
+pub(super) const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
 
 impl Ledger {
     /// Writes a call down before its request leaves, and says what is to be done with its job. `begun_elsewhere`:
@@ -195,8 +195,10 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
             Ok(Acceptance::Submit { command: fixed(), queued_before: begun_elsewhere })
         }
         Some(row) if row.state != State::Accepted => {
-            // An operator may have changed the retries meanwhile.
-            let statement = "UPDATE calls SET reply = ?2 WHERE call_id = ?1 AND state < 2 AND holds_job = 1";
+            // An operator may have changed the retries meanwhile, or asked for another try.
+            let statement = "UPDATE calls SET reply = iif(json_extract(reply, '$.job.terms.retryNow'),
+                             json_set(?2, '$.job.terms.retryNow', json('true')), ?2)
+                             WHERE call_id = ?1 AND state < 2 AND holds_job = 1";
             connection.prepare_cached(statement)?.execute(params![call.id.as_str(), json(&call.reply)?])?;
             Ok(Acceptance::UnderWay { delivered: row.delivered })
         }
@@ -269,7 +271,7 @@ fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
+pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
         id: call_id(row, 0)?,
         function: row.get(1)?,
@@ -331,21 +333,6 @@ mod tests {
             deadline_ms: 2,
             keep_until_ms: 3,
         }
-    }
-
-    #[tokio::test]
-    async fn a_job_whose_last_outcome_is_on_its_way_is_not_begun_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
-        let reply = Reply::Job(super::super::HeldJob { key: 1, terms: None });
-        let first = NewCall { reply, ..call(1) };
-        let second = NewCall { id: CallId::new("test", 1, 2), attempt: 2, ..first.clone() };
-        ledger.accept(first.clone(), false).await.unwrap();
-        ledger.end(first.id.clone(), "{}".into(), 1).await.unwrap();
-        assert!(matches!(ledger.accept(second.clone(), false).await.unwrap(), Acceptance::Unsettled));
-
-        ledger.delivered(first.id, 1, 1).await.unwrap();
-        assert!(matches!(ledger.accept(second, false).await.unwrap(), Acceptance::Submit { queued_before: false, .. }));
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod command_line;
 mod doctor;
 mod page;
 mod progress;
+mod recovery;
 mod redaction;
 mod refusals;
 mod reply_job;

@@ -3,6 +3,7 @@
 mod disturbed;
 mod failures;
 mod gone;
+mod recovery;
 
 use serde_json::Value;
 use std::fs;

@@ -21,7 +21,7 @@ const LATE: &str = r#"
 const SHORT_LOCK: [(&str, &str); 1] = [("ZEEBE2FAAS_CALLS_JOB_LOCK", "1s")];
 
 /// The program of the last run, as the kernel knows it.
-fn program(site: &Site) -> PathBuf {
+pub fn program(site: &Site) -> PathBuf {
     let pid = fs::read_to_string(site.folder().join("pid")).unwrap();
     PathBuf::from(format!("/proc/{}", pid.trim()))
 }
