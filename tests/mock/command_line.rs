@@ -69,7 +69,7 @@ fn every_mistake_of_a_configuration_is_told_at_once_with_file_line_and_key() {
 address = "zeebe"
 tenant = "a"
 [openfaas]
-gateway = "https://gateway"
+gateway = "ftp://gateway"
 body_limit_bytes = 1
 [callback]
 url = "http://bridge:8090"
@@ -93,8 +93,8 @@ body = "text"
     said.fails(2, "zeebe2faas: the configuration has 13 mistake(s):\n");
     for mistake in [
         "zeebe2faas.toml:1: cluster: `two words` is not a name",
-        "zeebe2faas.toml:4: zeebe.tenant: no such setting; here are: address, request_timeout, tenants",
-        "zeebe2faas.toml:6: openfaas.gateway: `https://gateway`: TLS is not there yet",
+        "zeebe2faas.toml:4: zeebe.tenant: no such setting; here are: address, ca_file, ",
+        "zeebe2faas.toml:6: openfaas.gateway: `ftp://gateway`: expected http://HOST:PORT or https://HOST:PORT",
         "zeebe2faas.toml:7: openfaas.body_limit_bytes: 1 is out of bounds: from 1024 to 67108864",
         "zeebe2faas.toml:10: callback.listen: `8090` is not IP:PORT",
         "zeebe2faas.toml:12: keys.token_file: token.key cannot be read: No such file",

@@ -217,7 +217,7 @@ async fn a_missing_authorization_server_is_named_with_what_to_change() {
 async fn an_authorization_server_that_is_silent_is_blamed_and_not_zeebe() {
     let (gateway, server) = (FakeGateway::start(), TokenServer::start(3600).await);
     server.hold();
-    let error = with_tokens_within(&gateway, server.url(), 2 * SECOND).topology(Retry::Never).await.unwrap_err();
+    let error = with_tokens_within(&gateway, server.url(), 8 * SECOND).topology(Retry::Never).await.unwrap_err();
     assert!(matches!(&error, Error::NoToken { reason, .. } if reason == "no answer in time"), "{error}");
     server.release();
 }

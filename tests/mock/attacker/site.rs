@@ -57,7 +57,7 @@ impl Site {
         for function in ["one", "two"] {
             runners.insert(function.to_owned(), runner(folder.path(), function, &runner_secret).await);
         }
-        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        let http = zeebe2faas::tls::plain_http().pool_max_idle_per_host(0).build().unwrap();
         let spy = Spy::new(runners.clone(), http.clone());
         let gateway = serve(spy.clone().router()).await;
         fs::write(folder.path().join("work"), SCRIPT).unwrap();
