@@ -47,7 +47,7 @@ impl Bridge {
         }
         let prepared = match prepare::prepare(job, templates, settings, now_ms()) {
             Ok(prepared) => prepared,
-            Err(mistake) => return self.raise_incident(job, mistake).await,
+            Err(mistake) => return self.not_prepared(job, mistake).await,
         };
         let call = prepared.call.clone();
         // Held before the ledger is asked: the call may be known from before, and end at any moment.
@@ -231,6 +231,19 @@ impl Bridge {
         };
         self.fail(&fail).await;
         self.0.in_flight.release(&call.id);
+    }
+
+    /// An incident, unless the job's call is under way already: whatever has become of variables and templates since, its
+    /// outcome still comes.
+    async fn not_prepared(&self, job: &Job, mistake: String) {
+        if let Some(id) = prepare::kept(job)
+            && let Ok(Some(standing)) = self.0.ledger.standing(id.clone()).await
+            && standing.waits_for(job.key)
+        {
+            tracing::warn!(call = %id, job = job.key, mistake, "could not be begun today; going on with its call");
+            return self.renew(id, job.key).await;
+        }
+        self.raise_incident(job, mistake).await;
     }
 
     async fn raise_incident(&self, job: &Job, mistake: String) {

@@ -2,7 +2,7 @@
 
 use super::{
     Ledger, LedgerError,
-    call::{Pending, State},
+    call::{Pending, Reply, State},
     operations::{PENDING, pending},
 };
 use rusqlite::OptionalExtension;
@@ -21,6 +21,14 @@ pub struct Standing {
     pub delivered: bool,
     /// The outcome's JSON, once it has ended.
     pub outcome: Option<String>,
+}
+
+impl Standing {
+    /// Whether this open job waits for the call, which is with OpenFaaS or has an outcome that Zeebe does not have.
+    pub fn waits_for(&self, job_key: i64) -> bool {
+        let its_own = matches!(&self.call.reply, Reply::Job(held) if held.key == job_key);
+        its_own && self.state != State::Accepted && !self.delivered
+    }
 }
 
 impl Ledger {

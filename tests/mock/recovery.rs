@@ -65,7 +65,7 @@ async fn calls(product: &Product, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(binaries().join("zeebe2faas"));
     command.arg("calls").args(arguments).current_dir(product.folder.path()).stdin(Stdio::null());
     command.env("ZEEBE2FAAS_ADMIN_LISTEN", product.admin.trim_start_matches("http://"));
-    let output = soon(command.output()).await.expect("`cargo build --workspace --bins` has made the bridge");
+    let output = soon(command.output()).await.unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
 }

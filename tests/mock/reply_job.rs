@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 //! Tasks that wait themselves, at a Zeebe that misbehaves.
 
 use serde_json::{Value, json};
@@ -92,6 +90,27 @@ async fn the_lock_of_a_call_that_ended_during_a_renewal_is_not_renewed_any_more(
     product.zeebe.until_seen(|seen| renewals(seen, 2) >= 4).await;
     assert!(renewals(&product.zeebe.seen(), 1) <= 2, "{:#?}", product.zeebe.seen());
     product.call_back(second.token(), 200, "{}").await;
+}
+
+#[tokio::test]
+async fn a_job_that_comes_again_with_spoilt_variables_goes_on_with_its_running_call() {
+    let mut product = Product::start("").await;
+    let invocation = begin(&mut product, 1).await;
+    product.zeebe.until_seen(|seen| renewals(seen, 1) == 1).await;
+    until_call(&product, invocation.call_id(), |call| call["state"] == "submitted").await;
+    let kept = json!({ "callId": invocation.call_id(), "try": 1, "owner": "bridge-0", "function": "plain",
+        "deadlineMs": 1, "state": "submitted" });
+    let custom_headers = json!({ "function": "plain", "cmdline": "work {{ gone }}", "reply": "job" }).to_string();
+    let spoilt =
+        ActivatedJob { custom_headers, variables: json!({ "zeebe2faasCall": kept }).to_string(), ..waiting(1) };
+    // Somebody else's call is no reason to wait.
+    product.zeebe.add_to_backlog([ActivatedJob { key: 2, ..spoilt.clone() }, spoilt]);
+    let failed = |seen: &[Seen], key| seen.iter().any(|seen| matches!(seen, Seen::Fail(fail) if fail.job_key == key));
+    product.zeebe.until_seen(|seen| renewals(seen, 1) == 2 && failed(seen, 2)).await;
+    assert!(!failed(&product.zeebe.seen(), 1));
+
+    product.call_back(invocation.token(), 200, "{}").await;
+    product.zeebe.until_seen(|seen| completed(seen, 1)).await;
 }
 
 #[tokio::test]
