@@ -26,11 +26,12 @@ test: ## Run the tests that need no broker
 	cargo build --workspace --bins
 	cargo test --workspace
 
-test-real: ## Run the tests on a real Zeebe broker and real OTB
-	@$(SETUP) build otb zeebe zeebe-rs
+test-real: ## Run the tests on a real Zeebe broker and real OTB, and those in Chromium
+	@$(SETUP) build otb zeebe zeebe-rs browser
 	cargo build --workspace --bins
 	cargo test -p zeebe2faas-tests --test real
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
+	node --test tests/browser/*.test.js
 
 lint: ## Check formatting, lints, documentation, scripts and dependencies
 	@$(SETUP) build lint zeebe-rs

@@ -2,33 +2,33 @@
 
 //! The admin listener: what an orchestrator asks and Prometheus reads.
 
-use zeebe2faas_tests::{fake_gateway::FakeGateway, product::Product};
+use zeebe2faas_tests::{fake_gateway::FakeGateway, live::Live};
 
 const MANUAL: &str = include_str!("../../docs/configuration.md");
 
 #[tokio::test]
 async fn it_is_ready_while_zeebe_answers_and_alive_in_any_case() {
-    let mut product = Product::start("").await;
-    product.until("/readyz", |status, text| status == 200 && text == "ready\n").await;
-    product.zeebe.crash();
+    let mut live = Live::start("").await;
+    live.until("/readyz", |status, text| status == 200 && text == "ready\n").await;
+    live.zeebe.crash();
     let waiting = "job type faas: waiting for Zeebe: ";
-    product.until("/readyz", |status, text| status == 503 && text.starts_with(waiting)).await;
-    assert_eq!(product.get("/healthz").await, (200, "ok\n".to_owned()));
-    let crashed = std::mem::replace(&mut product.zeebe, FakeGateway::start());
-    product.zeebe = crashed.restart();
-    product.until("/readyz", |status, _| status == 200).await;
+    live.until("/readyz", |status, text| status == 503 && text.starts_with(waiting)).await;
+    assert_eq!(live.read("/healthz").await, (200, "ok\n".to_owned()));
+    let crashed = std::mem::replace(&mut live.zeebe, FakeGateway::start());
+    live.zeebe = crashed.restart();
+    live.until("/readyz", |status, _| status == 200).await;
 }
 
 #[tokio::test]
 async fn every_metric_is_counted_and_stands_in_the_manual() {
-    let mut product = Product::start("").await;
-    let (ended, waiting) = (product.invoke(1, "plain").await, product.invoke(2, "guarded").await);
-    product.call_back(ended.token(), 200, "{}").await;
-    product.call_back(waiting.token(), 502, "").await;
-    product.call_back("forged", 200, "{}").await;
-    product.until("/metrics", |_, text| text.contains("calls_in_flight 1\n")).await;
+    let mut live = Live::start("").await;
+    let (ended, waiting) = (live.invoke(1, "plain").await, live.invoke(2, "guarded").await);
+    live.call_back(ended.token(), 200, "{}").await;
+    live.call_back(waiting.token(), 502, "").await;
+    live.call_back("forged", 200, "{}").await;
+    live.until("/metrics", |_, text| text.contains("calls_in_flight 1\n")).await;
 
-    let (_, text) = product.get("/metrics").await;
+    let (_, text) = live.read("/metrics").await;
     for line in [
         r#"zeebe2faas_jobs_activated_total{job_type="faas"} 2"#,
         r#"zeebe2faas_submissions_total{function="plain",result="queued"} 1"#,

@@ -15,7 +15,7 @@ use zeebe2faas_tests::{
     binaries,
     crash::{Bridge, Proxy},
     fake_gateway::{Answer, FakeGateway},
-    product::{Product, configure},
+    live::{Live, configure},
 };
 
 /// Nobody listens here, and nobody but root could.
@@ -220,18 +220,19 @@ fn render_prints_the_command_of_a_template() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_are_shown_by_the_running_bridge_and_without_it_from_its_ledger() {
-    let mut product = Product::start("").await;
-    let invocation = product.invoke(5, "plain").await;
+    let mut live = Live::start("").await;
+    let invocation = live.invoke(5, "plain").await;
     let id = invocation.call_id().to_owned();
-    product.call_back(invocation.token(), 500, "no such image").await;
-    product.until("/api/calls", |_, text| text.contains(r#""delivered":true"#)).await;
-    let running = product.folder.path().to_owned();
-    let admin = product.admin.trim_start_matches("http://").to_owned();
+    live.call_back(invocation.token(), 500, "no such image").await;
+    live.until("/api/calls", |_, text| text.contains(r#""delivered":true"#)).await;
+    let running = live.folder.path().to_owned();
+    let admin = live.admin.trim_start_matches("http://").to_owned();
     let environment = [("ZEEBE2FAAS_ADMIN_LISTEN", &*admin)];
     let asked = zeebe2faas(&running, &["calls", "--json"], &environment);
     assert_eq!((asked.code, &*asked.err), (Some(0), ""));
 
-    let folder = product.stop().await;
+    live.stop().await;
+    let folder = live.folder;
     let calls = |args: &[&str]| zeebe2faas(folder.path(), &[&["calls"], args].concat(), &[]);
     let read = calls(&["--json"]);
     assert_eq!((read.code, &*read.err), (Some(0), "no bridge runs here; reading zeebe2faas.ledger\n"));

@@ -17,7 +17,7 @@ fn element<'a>(page: &'a str, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn nothing_that_users_or_programs_write_becomes_markup() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let call = live.call(1, &json!({ "template": "measured" }), &json!({ "word": EVIL })).await;
     live.report(&call, &progress(&call, 10, 1, 42.0, EVIL)).await;
     let path = format!("/calls/{}", call_id(1));
@@ -25,7 +25,7 @@ async fn nothing_that_users_or_programs_write_becomes_markup() {
     live.end(&call, EVIL).await;
     let ended = live.get(&path).await.text().await.unwrap();
 
-    let token = call.callback_url.rsplit('/').next().unwrap();
+    let token = call.token();
     for page in running.iter().chain([&ended]) {
         assert_eq!(page.matches("<script").count(), 1, "{page}");
         assert!(!page.contains("<img") && !page.contains(token), "{page}");
@@ -37,7 +37,7 @@ async fn nothing_that_users_or_programs_write_becomes_markup() {
 
 #[tokio::test]
 async fn only_the_pages_own_script_and_style_may_run() {
-    let live = Live::start().await;
+    let live = Live::start("").await;
     let answer = live.get("/").await;
     let header = |name| answer.headers()[name].to_str().unwrap().to_owned();
     let (policy, sniffing) = (header("content-security-policy"), header("x-content-type-options"));
@@ -51,7 +51,7 @@ async fn only_the_pages_own_script_and_style_may_run() {
 
 #[tokio::test]
 async fn the_page_shows_calls_and_how_far_they_are_without_javascript() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let call = live.call_of(1, "guarded").await;
     live.report(&call, &progress(&call, 10, 1, 42.9, "Writing")).await;
     let (id, page) = (call_id(1), live.get("/?state=submitted").await.text().await.unwrap());
@@ -73,7 +73,7 @@ async fn the_page_shows_calls_and_how_far_they_are_without_javascript() {
 
 #[tokio::test]
 async fn what_is_not_there_is_said_in_plain_text() {
-    let live = Live::start().await;
+    let live = Live::start("").await;
     for (path, status) in
         [(format!("/calls/{}", call_id(9)), 404), ("/calls/<script>".to_owned(), 400), ("/?state=x".to_owned(), 400)]
     {

@@ -11,7 +11,8 @@ use zeebe2faas::bridge::events::MAX_LISTENERS;
 use zeebe2faas_contract::{KeyRing, Progress, random_key_line};
 use zeebe2faas_tests::{
     fake_gateway::Answer,
-    live::{Call, Live, call_id, progress, soon},
+    live::{Call, Live, call_id, progress},
+    soon,
 };
 
 fn json_of(progress: &Progress) -> Vec<u8> {
@@ -24,7 +25,7 @@ async fn percent(live: &Live, call: &Call) -> Value {
 
 #[tokio::test]
 async fn an_invocation_says_where_to_report_and_what_the_program_may_use() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let call = live.call(1, &json!({ "template": "measured" }), &json!({ "word": "a" })).await;
     assert_eq!(call.invocation.progress_url, Some(call.callback_url.replace("/callback/", "/progress/")));
     let resources = json!({ "memoryBytes": 8_589_934_592_u64, "cores": 4 });
@@ -34,7 +35,7 @@ async fn an_invocation_says_where_to_report_and_what_the_program_may_use() {
 
 #[tokio::test]
 async fn a_genuine_report_is_shown_counted_and_told_to_who_listens() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let call = live.call_of(1, "guarded").await;
     let mut listener = live.listen().await;
     assert_eq!(live.shown(&call).await["progress"], Value::Null);
@@ -59,7 +60,7 @@ async fn a_genuine_report_is_shown_counted_and_told_to_who_listens() {
 
 #[tokio::test]
 async fn the_command_line_shows_it_too() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let call = live.call(1, &json!({ "template": "measured" }), &json!({ "word": "a" })).await;
     live.report(&call, &progress(&call, 10, 1, 42.9, "Writing")).await;
     let list = live.command(&["calls"]).await;
@@ -75,16 +76,16 @@ async fn the_command_line_shows_it_too() {
 
 #[tokio::test]
 async fn a_guarded_call_hears_nothing_but_its_own_runner() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let (call, other) = (live.call_of(1, "guarded").await, live.call_of(2, "guarded").await);
     let url = call.invocation.progress_url.clone().unwrap();
     let body = json_of(&progress(&call, 10, 1, 42.0, "Writing"));
-    let stranger = KeyRing::parse(&random_key_line("live")).unwrap();
+    let stranger = KeyRing::parse(&random_key_line("mock")).unwrap();
     let (id, deadline_ms) = (&call.invocation.call_id, call.invocation.deadline_ms);
     let by = |ring: &KeyRing, expires_ms| Progress::sign(id, "guarded", &body, ring, expires_ms);
     let forged = by(&stranger, deadline_ms);
-    let of_another_function = by(&live.secret.for_function("plain"), deadline_ms);
-    let expired = by(&live.secret.for_function("guarded"), 1);
+    let of_another_function = by(&live.runner_secret().for_function("plain"), deadline_ms);
+    let expired = by(&live.runner_secret().for_function("guarded"), 1);
     let of_another_call = live.sign(&other, &body);
     let genuine = live.sign(&call, &body);
     for signature in [None, Some(&forged), Some(&of_another_function), Some(&expired), Some(&of_another_call)] {
@@ -108,7 +109,7 @@ async fn a_guarded_call_hears_nothing_but_its_own_runner() {
 
 #[tokio::test]
 async fn for_a_function_without_a_runner_the_token_is_enough() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let call = live.call_of(1, "plain").await;
     assert_eq!(live.post(&call, json_of(&progress(&call, 10, 1, 5.0, "")), None).await, 204);
     assert_eq!(percent(&live, &call).await, json!(5.0));
@@ -116,7 +117,7 @@ async fn for_a_function_without_a_runner_the_token_is_enough() {
 
 #[tokio::test]
 async fn a_report_that_comes_late_changes_nothing() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let call = live.call_of(1, "guarded").await;
     for (started_at_ms, sequence, told, known) in
         [(10, 5, 50.0, 50.0), (10, 4, 40.0, 50.0), (10, 5, 51.0, 50.0), (20, 1, 1.0, 1.0), (10, 6, 60.0, 1.0)]
@@ -129,7 +130,7 @@ async fn a_report_that_comes_late_changes_nothing() {
 
 #[tokio::test]
 async fn a_call_that_has_ended_is_not_running_also_while_zeebe_is_away() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     // Each is tried again only after the request's time-out.
     for _ in 0..20 {
         live.zeebe.script("PublishMessage", Answer::Silence);
@@ -153,7 +154,7 @@ async fn a_call_that_has_ended_is_not_running_also_while_zeebe_is_away() {
 
 #[tokio::test]
 async fn every_step_of_a_call_is_told() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let mut listener = live.listen().await;
     let call = live.call_of(1, "guarded").await;
     let mut told = vec![listener.until(|_| true).await, listener.until(|_| true).await];
@@ -172,23 +173,24 @@ async fn every_step_of_a_call_is_told() {
 
 #[tokio::test]
 async fn nothing_that_was_told_outlives_the_process_and_the_next_report_is_taken() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let call = live.call_of(1, "guarded").await;
     live.report(&call, &progress(&call, 10, 7, 42.0, "Writing")).await;
     live.stop().await;
     live.restart().await;
-    live.until(&call, |shown| shown["progress"] == Value::Null).await;
+    live.until_shown(&call, |shown| shown["progress"] == Value::Null).await;
     live.report(&call, &progress(&call, 10, 8, 43.0, "Writing")).await;
     assert_eq!(percent(&live, &call).await, json!(43.0));
 }
 
 #[tokio::test]
 async fn a_report_does_not_wait_for_room_among_the_callbacks() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("callback.max_concurrent = 1\ncallback.read_timeout = \"10m\"").await;
     let call = live.call_of(1, "guarded").await;
-    let path = call.callback_url.strip_prefix("http://bridge.test").unwrap();
-    let mut callback = TcpStream::connect(&live.callback).await.unwrap();
-    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    let mut callback = TcpStream::connect(live.callbacks.trim_start_matches("http://")).await.unwrap();
+    let token = call.token();
+    let head =
+        format!("POST /callback/{token} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     callback.write_all(head.as_bytes()).await.unwrap();
     // The bridge asks for the body when the callback has the only place there is.
     let mut told = [0; 12];
@@ -200,7 +202,7 @@ async fn a_report_does_not_wait_for_room_among_the_callbacks() {
 
 #[tokio::test]
 async fn who_listens_does_not_hold_up_a_stop() {
-    let mut live = Live::start().await;
+    let mut live = Live::start("").await;
     let mut listener = live.listen().await;
     live.stop().await;
     assert_eq!(listener.next().await, None);
@@ -208,7 +210,7 @@ async fn who_listens_does_not_hold_up_a_stop() {
 
 #[tokio::test]
 async fn listeners_have_a_limit() {
-    let live = Live::start().await;
+    let live = Live::start("").await;
     let mut listeners = Vec::new();
     for _ in 0..MAX_LISTENERS {
         listeners.push(live.listen().await);

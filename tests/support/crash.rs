@@ -42,7 +42,8 @@ const PROGRAM: &str = "#!/bin/sh
 echo \"$2\" >> \"$1/runs\"
 while [ -e \"$1/hold\" ]; do sleep 0.02; done
 ";
-const PROCESS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+const COUNT: &str = "count-a-run {{ folder }} {{ name }}";
+const ONE_CALL: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"
     targetNamespace="http://zeebe2faas/tests">
   <process id="NAME" isExecutable="true">
@@ -51,10 +52,7 @@ const PROCESS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
     <serviceTask id="call">
       <extensionElements>
         <zeebe:taskDefinition type="NAME" />
-        <zeebe:taskHeaders>
-          <zeebe:header key="function" value="count" />
-          <zeebe:header key="cmdline" value="count-a-run {{ folder }} {{ name }}" />
-        </zeebe:taskHeaders>
+        <zeebe:taskHeaders>HEADERS</zeebe:taskHeaders>
       </extensionElements>
     </serviceTask>
     <sequenceFlow id="b" sourceRef="call" targetRef="wait" />
@@ -90,6 +88,14 @@ pub fn shipped(process: &str, name: &str) -> (String, String) {
     (format!("{name}-{process}.bpmn"), text)
 }
 
+/// A process of one call, with these headers: a service task, and a receive task that waits for its end. `name` is its id
+/// and its job type.
+pub fn one_call(name: &str, headers: &[(&str, &str)]) -> (String, String) {
+    let header = |(key, value): &(&str, &str)| format!(r#"<zeebe:header key="{key}" value="{value}" />"#);
+    let headers: String = headers.iter().map(header).collect();
+    (format!("{name}.bpmn"), ONE_CALL.replace("NAME", name).replace("HEADERS", &headers))
+}
+
 /// One test's surroundings. Its job type is its own, since the broker is shared.
 pub struct Site {
     name: &'static str,
@@ -121,7 +127,7 @@ impl Site {
             stack: STACK,
             programs: &[("count-a-run", PROGRAM)],
             configuration: "functions.count.run_once = true",
-            processes: vec![(format!("{name}.bpmn"), PROCESS.replace("NAME", name))],
+            processes: vec![one_call(name, &[("function", "count"), ("cmdline", COUNT)])],
         };
         Self::set_up(broker, name, setup).await
     }

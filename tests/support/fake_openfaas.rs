@@ -100,10 +100,14 @@ impl Drop for FakeOpenFaas {
 }
 
 impl Invocation {
+    /// Where the callback goes.
+    pub fn callback_url(&self) -> &str {
+        self.headers["x-callback-url"].to_str().expect("a text")
+    }
+
     /// The end of the callback URL.
     pub fn token(&self) -> &str {
-        let url = self.headers["x-callback-url"].to_str().expect("a text");
-        url.rsplit('/').next().expect("a path")
+        self.callback_url().rsplit('/').next().expect("a path")
     }
 
     /// The call's id.

@@ -3,11 +3,11 @@
 
 pub mod crash;
 pub mod doctor;
+pub mod events;
 pub mod fake_gateway;
 pub mod fake_openfaas;
 pub mod live;
 pub mod pki;
-pub mod product;
 pub mod site;
 pub mod token_server;
 

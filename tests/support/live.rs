@@ -1,192 +1,171 @@
-//! A whole bridge within the test, between a fake Zeebe and a fake OpenFaaS, seen through its two listeners.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
+//! A whole bridge within the test, as `zeebe2faas run` builds it, between a fake Zeebe and a fake OpenFaaS, seen through
+//! its two listeners.
+
+mod calls;
+
+pub use calls::{Call, call_id, progress};
 
 use crate::{
     binaries,
-    fake_gateway::{FakeGateway, job},
-    http,
+    events::Listener,
+    fake_gateway::{FakeGateway, Seen, job},
+    fake_openfaas::{FakeOpenFaas, Invocation},
+    http, soon,
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+use reqwest::Response;
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
 };
-use serde_json::{Value, json};
-use std::{collections::VecDeque, fs, path::Path, time::Duration};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, process::Command, sync::mpsc, task::JoinHandle};
+use tokio::{process::Command, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use zeebe2faas::{
     app::{App, AppError},
-    config,
+    config::{self, Environment},
+    zeebe::proto::ActivatedJob,
 };
-use zeebe2faas_contract::{
-    CallId, Invocation, KeyRing, Outcome, Progress, Report, SIGNATURE_HEADER, random_key_line, signature::Answer,
-};
+use zeebe2faas_contract::{KeyRing, random_key_line};
 
-/// Far beyond what any step takes; it only ends tests that fail.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often a condition of another task is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LOCK: Duration = Duration::from_secs(60);
+/// Ends the transaction as a full disk does.
+const DISK_IS_FULL: &str = "
+    CREATE TRIGGER full_for_new BEFORE INSERT ON calls BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END;
+    CREATE TRIGGER full_for_old BEFORE UPDATE ON calls BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END;
+";
+const DISK_HAS_ROOM: &str = "DROP TRIGGER full_for_new; DROP TRIGGER full_for_old;";
 
+/// What functions are told; no such host is there.
+const CALLBACKS: &str = "http://callbacks.invalid";
 const TEMPLATE: &str = "function = 'guarded'\nmemory = '8Gi'\ncores = 4\ncommand = 'prog {{ word }}'\n";
 
 /// The bridge and its surroundings.
 pub struct Live {
     /// Zeebe.
     pub zeebe: FakeGateway,
+    /// OpenFaaS.
+    pub openfaas: FakeOpenFaas,
+    /// Its configuration, keys and ledger.
+    pub folder: TempDir,
+    /// `http://HOST:PORT` of the callback listener.
+    pub callbacks: String,
     /// `http://HOST:PORT` of the admin listener.
     pub admin: String,
-    /// `HOST:PORT` of the callback listener.
-    pub callback: String,
-    /// The runners' secret.
-    pub secret: KeyRing,
-    folder: TempDir,
-    openfaas: String,
-    invoked: mpsc::UnboundedReceiver<Call>,
     stop: CancellationToken,
-    running: JoinHandle<Result<(), AppError>>,
-}
-
-/// A call that OpenFaaS took.
-#[derive(Debug)]
-pub struct Call {
-    /// What its runner would get.
-    pub invocation: Invocation,
-    /// Where its callback goes.
-    pub callback_url: String,
+    run: JoinHandle<Result<(), AppError>>,
 }
 
 impl Live {
-    /// Starts everything. The function `guarded` has a runner, others do not.
-    pub async fn start() -> Self {
+    /// With these lines besides the least configuration, and the template `measured`. Function `guarded` is `run_once`,
+    /// any other is not.
+    pub async fn start(lines: &str) -> Self {
+        let (zeebe, openfaas) = (FakeGateway::start(), FakeOpenFaas::start().await);
         let folder = TempDir::new().expect("a folder");
-        let secret = random_key_line("live");
-        fs::create_dir(folder.path().join("templates")).expect("a folder");
+        configure(folder.path(), &zeebe.address(), openfaas.url(), lines);
         fs::write(folder.path().join("templates/measured.toml"), TEMPLATE).expect("a file");
-        fs::write(folder.path().join("runner.key"), &secret).expect("a file");
-        fs::write(folder.path().join("token.key"), random_key_line("live")).expect("a file");
-        let secret = KeyRing::parse(&secret).expect("a key");
-        let (zeebe, (openfaas, invoked)) = (FakeGateway::start(), openfaas().await);
-        let (stop, app) = (CancellationToken::new(), build(folder.path(), &zeebe, &openfaas).await.expect("a bridge"));
-        let (callback, admin) = addresses(&app);
-        let running = tokio::spawn(app.run(stop.clone()));
-        Self { zeebe, admin, callback, secret, folder, openfaas, invoked, stop, running }
+        let app = build(folder.path()).await.expect("it can be built");
+        let (callbacks, admin) = addresses(&app);
+        let stop = CancellationToken::new();
+        let run = tokio::spawn(app.run(stop.clone()));
+        Self { zeebe, openfaas, folder, callbacks, admin, stop, run }
     }
 
-    /// Stops the bridge, and waits until it has stopped.
+    /// Stops the bridge in good order, and waits until it has stopped.
     pub async fn stop(&mut self) {
         self.stop.cancel();
-        soon(&mut self.running).await.expect("it does not break off").expect("it stops in good order");
+        soon(&mut self.run).await.expect("no panic").expect("it stops in good order");
     }
 
-    /// Starts it again, after a stop, with the same ledger.
+    /// Starts it again, after a stop, with the same configuration and ledger.
     pub async fn restart(&mut self) {
         self.stop = CancellationToken::new();
         // What was under way may still hold the ledger for a moment.
         let app = soon(async {
             loop {
-                match build(self.folder.path(), &self.zeebe, &self.openfaas).await {
+                match build(self.folder.path()).await {
                     Err(AppError::Ledger(_)) => tokio::time::sleep(LOOK_EVERY).await,
                     app => return app.expect("a bridge"),
                 }
             }
         })
         .await;
-        (self.callback, self.admin) = addresses(&app);
-        self.running = tokio::spawn(app.run(self.stop.clone()));
+        (self.callbacks, self.admin) = addresses(&app);
+        self.run = tokio::spawn(app.run(self.stop.clone()));
     }
 
-    /// A job with these headers and variables becomes a call.
-    pub async fn call(&mut self, key: i64, headers: &Value, variables: &Value) -> Call {
-        let mut job = job(key, LOCK);
-        (job.custom_headers, job.variables) = (headers.to_string(), variables.to_string());
-        (job.bpmn_process_id, job.element_id) = ("process".to_owned(), "<script>task()</script>".to_owned());
-        self.zeebe.until_streams_are(1).await;
-        self.zeebe.push([job]);
-        let call = soon(self.invoked.recv()).await.expect("OpenFaaS is there");
-        self.until(&call, |shown| shown["state"] == "submitted").await;
-        call
+    /// Has the function called by a job of this key.
+    pub async fn invoke(&mut self, key: i64, function: &str) -> Invocation {
+        self.zeebe.add_to_backlog([calling(key, function)]);
+        let invocation = self.openfaas.invocation().await;
+        self.zeebe
+            .until_seen(|seen| seen.iter().any(|seen| matches!(seen, Seen::Complete(c) if c.job_key == key)))
+            .await;
+        invocation
     }
 
-    /// A call of a function, which runs `prog`.
-    pub async fn call_of(&mut self, key: i64, function: &str) -> Call {
-        self.call(key, &json!({ "function": function, "cmdline": "prog" }), &json!({})).await
+    /// Posts a callback as OpenFaaS does.
+    pub async fn call_back(&self, token: &str, status: u16, body: impl Into<reqwest::Body>) -> Response {
+        let post = http().post(format!("{}/callback/{token}", self.callbacks));
+        let post = post.header("x-function-status", status).header("x-duration-seconds", "1.5").body(body);
+        soon(post.send()).await.expect("an answer")
     }
 
-    /// A report as the call's runner would sign it.
-    pub fn sign(&self, call: &Call, body: &[u8]) -> String {
-        let Invocation { call_id, function, deadline_ms, .. } = &call.invocation;
-        Progress::sign(call_id, function, body, &self.secret.for_function(function), *deadline_ms)
-    }
-
-    /// Posts a body to the call's progress URL.
-    pub async fn post(&self, call: &Call, body: Vec<u8>, signature: Option<&str>) -> u16 {
-        let url = call.invocation.progress_url.as_deref().expect("a progress URL");
-        self.post_to(url, body, signature).await
-    }
-
-    /// Posts a body to a URL of the callback listener, which in these tests has another address than it is told.
-    pub async fn post_to(&self, url: &str, body: Vec<u8>, signature: Option<&str>) -> u16 {
-        let url = url.replace("http://bridge.test", &format!("http://{}", self.callback));
-        let mut request = http().post(url).body(body);
-        if let Some(signature) = signature {
-            request = request.header(SIGNATURE_HEADER, signature);
-        }
-        soon(request.send()).await.expect("the bridge answers").status().as_u16()
-    }
-
-    /// Posts a report, signed, and expects it to be heard.
-    pub async fn report(&self, call: &Call, progress: &Progress) {
-        let body = serde_json::to_vec(progress).expect("JSON");
-        let signature = self.sign(call, &body);
-        assert_eq!(self.post(call, body, Some(&signature)).await, 204);
-    }
-
-    /// Ends a guarded call, by its callback.
-    pub async fn end(&self, call: &Call, log_tail: &str) {
-        let Invocation { call_id, function, .. } = &call.invocation;
-        let report = Report {
-            call_id: call_id.clone(),
-            function: function.clone(),
-            outcome: Outcome::Failed,
-            message: log_tail.to_owned(),
-            exit_code: Some(1),
-            signal: None,
-            out_of_memory: false,
-            started_at_ms: Some(1),
-            duration_seconds: 1.0,
-            cpu_seconds: 1.0,
-            peak_memory_bytes: 1,
-            outputs: Vec::new(),
-            log_tail: log_tail.to_owned(),
+    /// The outcomes that Zeebe has been given so far: the variable `call` of each message.
+    pub fn outcomes(&self) -> Vec<Value> {
+        let outcome = |seen: &Seen| match seen {
+            Seen::Publish(message) => {
+                let mut variables: Value = serde_json::from_str(&message.variables).expect("JSON");
+                Some(variables["call"].take())
+            }
+            _ => None,
         };
-        let body = serde_json::to_vec(&report).expect("JSON");
-        let answer = Answer { function, call_id, status: 500, question: "", body: &body };
-        let signature = answer.sign(&self.secret.for_function(function));
-        let url = call.callback_url.replace("http://bridge.test", &format!("http://{}", self.callback));
-        let request = http().post(url).header("x-function-status", "500");
-        let request = request.header(SIGNATURE_HEADER, signature).body(body);
-        assert_eq!(soon(request.send()).await.expect("the bridge answers").status(), 200);
+        self.zeebe.seen().iter().filter_map(outcome).collect()
+    }
+
+    /// Waits for so many outcomes.
+    pub async fn until_outcomes(&self, count: usize) -> Vec<Value> {
+        let published = |seen: &[Seen]| seen.iter().filter(|seen| matches!(seen, Seen::Publish(_))).count();
+        self.zeebe.until_seen(|seen| published(seen) >= count).await;
+        self.outcomes()
     }
 
     /// What the admin listener answers.
-    pub async fn get(&self, path: &str) -> reqwest::Response {
-        soon(http().get(format!("{}{path}", self.admin)).send()).await.expect("the bridge answers")
+    pub async fn get(&self, path: &str) -> Response {
+        soon(http().get(format!("{}{path}", self.admin)).send()).await.expect("an answer")
     }
 
-    /// What it says of a call.
-    pub async fn shown(&self, call: &Call) -> Value {
-        let answer = self.get(&format!("/api/calls/{}", call.invocation.call_id)).await;
-        serde_json::from_str(&answer.text().await.expect("a text")).expect("JSON")
+    /// The status of its answer, and the answer.
+    pub async fn read(&self, path: &str) -> (u16, String) {
+        let answer = self.get(path).await;
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
-    /// Waits until this can be said of a call.
-    pub async fn until(&self, call: &Call, wanted: impl Fn(&Value) -> bool) {
+    /// What it answers to an order, with this token.
+    pub async fn act(&self, path: &str, token: Option<&str>) -> (u16, String) {
+        let mut request = http().post(format!("{}{path}", self.admin));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = soon(request.send()).await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
+    /// The token of whoever may act, where the configuration names `admin.token`.
+    pub fn admin_token(&self) -> String {
+        fs::read_to_string(self.folder.path().join("admin.token")).expect("the token").trim().to_owned()
+    }
+
+    /// Waits until the admin listener answers as wanted.
+    pub async fn until(&self, path: &str, wanted: impl Fn(u16, &str) -> bool) {
         soon(async {
-            while !wanted(&self.shown(call).await) {
+            loop {
+                let (status, text) = self.read(path).await;
+                if wanted(status, &text) {
+                    return;
+                }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         })
@@ -205,117 +184,84 @@ impl Live {
 
     /// The figure of this name and label, as Prometheus reads it.
     pub async fn figure(&self, name: &str) -> Option<f64> {
-        let text = self.get("/metrics").await.text().await.expect("a text");
+        let (_, text) = self.read("/metrics").await;
         text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// Listens to the events from now on.
     pub async fn listen(&self) -> Listener {
-        Listener { answer: self.get("/api/events").await, text: String::new(), heard: VecDeque::new() }
+        Listener::start(&self.admin).await
+    }
+
+    /// The key that signs tokens.
+    pub fn token_key(&self) -> KeyRing {
+        self.key("token.key")
+    }
+
+    /// The secret that the runners' keys are made of.
+    pub fn runner_secret(&self) -> KeyRing {
+        self.key("runner.key")
+    }
+
+    fn key(&self, name: &str) -> KeyRing {
+        let text = fs::read_to_string(self.folder.path().join(name)).expect("the key");
+        KeyRing::parse(&text).expect("a key")
+    }
+
+    /// From now on nothing can be written to the ledger…
+    pub fn fill_the_disk(&self) {
+        self.ledger().execute_batch(DISK_IS_FULL).expect("the ledger is there");
+    }
+
+    /// …until now.
+    pub fn make_room_on_the_disk(&self) {
+        self.ledger().execute_batch(DISK_HAS_ROOM).expect("the disk was full");
+    }
+
+    fn ledger(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("zeebe2faas.ledger")).expect("the ledger is there")
     }
 }
 
-/// A client of `/api/events`.
-pub struct Listener {
-    /// The answer's head.
-    pub answer: reqwest::Response,
-    text: String,
-    heard: VecDeque<(String, Value)>,
-}
-
-impl Listener {
-    /// The next change of this kind; those before it are passed over.
-    pub async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let (event, change) = self.next().await.expect("the stream goes on");
-            assert_eq!(event, "call");
-            if wanted(&change) {
-                return change;
-            }
-        }
-    }
-
-    /// The next event and its data; nothing once the stream has ended.
-    pub async fn next(&mut self) -> Option<(String, Value)> {
-        while self.heard.is_empty() {
-            let chunk = soon(self.answer.chunk()).await.expect("the stream ends in good order")?;
-            self.text.push_str(std::str::from_utf8(&chunk).expect("ASCII"));
-            while let Some(end) = self.text.find("\n\n") {
-                let event: String = self.text.drain(..end + 2).collect();
-                let field = |name| event.lines().find_map(|line| line.strip_prefix(name));
-                if let (Some(name), Some(data)) = (field("event: "), field("data: ")) {
-                    self.heard.push_back((name.to_owned(), serde_json::from_str(data).expect("JSON")));
-                }
-            }
-        }
-        self.heard.pop_front()
-    }
-}
-
-/// A report of a run that began at `started_at_ms`.
-pub fn progress(call: &Call, started_at_ms: u64, sequence: u64, percent: f64, step: &str) -> Progress {
-    Progress {
-        call_id: call.invocation.call_id.clone(),
-        function: call.invocation.function.clone(),
-        sequence,
-        started_at_ms,
-        elapsed_seconds: 2.0,
-        percent: Some(percent),
-        step: Some(step.to_owned()),
-        cpu_seconds: 7.5,
-        memory_bytes: 3 << 30,
-        peak_memory_bytes: 4 << 30,
-    }
-}
-
-/// What comes in time; a test that waits in vain ends.
-pub async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event).await.expect("it happens in time")
-}
-
-async fn build(folder: &Path, zeebe: &FakeGateway, openfaas: &str) -> Result<App, AppError> {
-    let text = format!(
-        r#"cluster = "live"
-zeebe.address = "{}"
-openfaas.gateway = "{openfaas}"
-callback = {{ listen = "127.0.0.1:0", url = "http://bridge.test", max_concurrent = 1, read_timeout = "10m" }}
-admin.listen = "127.0.0.1:0"
-keys = {{ token_file = "token.key", runner_file = "runner.key" }}
-functions.guarded.run_once = true
-[[worker]]
-type = "faas"
-"#,
-        zeebe.address()
-    );
-    let settings = config::parse(&folder.join("zeebe2faas.toml"), &text, &config::Environment::new());
-    App::build(settings.expect("a configuration")).await
+async fn build(folder: &Path) -> Result<App, AppError> {
+    let path = folder.join(config::DEFAULT_FILE);
+    App::build(config::load(Some(&path), &Environment::new()).expect("a good configuration")).await
 }
 
 /// Of the callback listener, and of the admin listener.
 fn addresses(app: &App) -> (String, String) {
-    let callback = app.callback_address().expect("an address").to_string();
-    (callback, format!("http://{}", app.admin_address().expect("an address")))
+    let callbacks = app.callback_address().expect("it is bound");
+    (format!("http://{callbacks}"), format!("http://{}", app.admin_address().expect("it is bound")))
 }
 
-/// Takes every invocation, and does not know of any call that it is asked about.
-async fn openfaas() -> (String, mpsc::UnboundedReceiver<Call>) {
-    let (send, invoked) = mpsc::unbounded_channel();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let router = Router::new().fallback(take).with_state(send);
-    tokio::spawn(axum::serve(listener, router).into_future());
-    (url, invoked)
+/// Writes keys, a folder of templates and a configuration with these lines at its end; gives the configuration's path.
+pub fn configure(folder: &Path, zeebe: &str, gateway: &str, lines: &str) -> PathBuf {
+    for key in ["token.key", "runner.key", "admin.token"] {
+        fs::write(folder.join(key), random_key_line("mock")).expect("a file");
+    }
+    fs::create_dir(folder.join("templates")).expect("a folder");
+    let text = format!(
+        r#"cluster = "mock"
+zeebe.address = "{zeebe}"
+openfaas.gateway = "{gateway}"
+callback.listen = "127.0.0.1:0"
+callback.url = "{CALLBACKS}"
+admin.listen = "127.0.0.1:0"
+keys = {{ token_file = "token.key", runner_file = "runner.key" }}
+functions.guarded.run_once = true
+{lines}
+[[worker]]
+type = "faas"
+poll_interval = "100ms"
+"#
+    );
+    let path = folder.join(config::DEFAULT_FILE);
+    fs::write(&path, text).expect("a file");
+    path
 }
 
-async fn take(State(invoked): State<mpsc::UnboundedSender<Call>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let url = headers.get("x-callback-url").and_then(|url| url.to_str().ok());
-    let (Some(url), Ok(invocation)) = (url, serde_json::from_slice(&body)) else { return StatusCode::BAD_GATEWAY };
-    // The test may have ended.
-    let _ = invoked.send(Call { invocation, callback_url: url.to_owned() });
-    StatusCode::ACCEPTED
-}
-
-/// The id that the bridge gives the call of a job.
-pub fn call_id(key: i64) -> CallId {
-    CallId::new("live", key, 1)
+/// A job that calls this function.
+pub fn calling(key: i64, function: &str) -> ActivatedJob {
+    let custom_headers = serde_json::json!({ "function": function, "cmdline": "work hard" }).to_string();
+    ActivatedJob { custom_headers, element_id: "task".to_owned(), ..job(key, LOCK) }
 }

@@ -1,13 +1,13 @@
 //! `zeebe2faas-dev bench`: memory, start and CPU of the real `zeebe2faas run`, on a real broker; a report.
 
-mod machine;
 mod measure;
+mod overhead;
 mod process;
 mod report;
 mod scene;
 mod stand_in;
 
-use crate::broker::BrokerError;
+use crate::{broker::BrokerError, demo::DemoError, machine};
 use clap::Args;
 use scene::Scene;
 use std::{io, path::PathBuf};
@@ -46,6 +46,19 @@ pub enum BenchError {
     /// Zeebe said no.
     #[error(transparent)]
     Zeebe(#[from] zeebe2faas::zeebe::Error),
+    /// The products, the function host, or the process's result.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// A couple that failed says nothing of the overhead.
+    #[error("{couple} {status}: {message}")]
+    Couple {
+        /// Which.
+        couple: String,
+        /// How it ended.
+        status: &'static str,
+        /// Why.
+        message: String,
+    },
     /// A request to the bridge's admin listener.
     #[error("the bridge's admin listener: {0}")]
     Http(#[from] reqwest::Error),
@@ -81,6 +94,8 @@ pub async fn run(args: &BenchArgs) -> Result<bool, BenchError> {
     eprintln!("start: {} processes", 4 * args.runs);
     figures.extend(measure::start(&scene, 4 * args.runs).await?);
     scene.stop().await;
+    eprintln!("overhead: phr-products, {} runs", overhead::RUNS);
+    figures.extend(overhead::measure().await?);
     let text = report::text(&figures, &facts, args);
     print!("{text}");
     std::fs::write(&args.output, text).map_err(io_error(&args.output))?;
@@ -90,4 +105,8 @@ pub async fn run(args: &BenchArgs) -> Result<bool, BenchError> {
 fn io_error(path: &std::path::Path) -> impl FnOnce(io::Error) -> BenchError {
     let path = path.to_owned();
     move |source| BenchError::Io { path, source }
+}
+
+fn no_figure(place: &std::path::Path, what: &str) -> BenchError {
+    BenchError::NoFigure { place: place.display().to_string(), what: what.to_owned() }
 }

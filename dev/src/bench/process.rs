@@ -1,6 +1,6 @@
 //! One process of the real binary: what the kernel and its own admin listener say of it.
 
-use super::{BenchError, io_error};
+use super::{BenchError, io_error, no_figure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::File,
@@ -168,8 +168,4 @@ impl Drop for Bridge {
             tracing::warn!(%error, "the bridge cannot be ended");
         }
     }
-}
-
-fn no_figure(place: &Path, what: &str) -> BenchError {
-    BenchError::NoFigure { place: place.display().to_string(), what: what.to_owned() }
 }

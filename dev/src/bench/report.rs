@@ -1,6 +1,6 @@
 //! The report: each figure with its spread and its bound.
 
-use super::{BenchArgs, measure};
+use super::{BenchArgs, measure, overhead};
 
 /// One figure, measured several times.
 pub struct Figure {
@@ -10,11 +10,13 @@ pub struct Figure {
     samples: Vec<f64>,
 }
 
-/// How a figure is shown. Samples are in bytes, seconds or counts.
+/// How a figure is shown. Samples are in bytes, seconds, parts of one or counts.
 #[derive(Clone, Copy)]
 pub enum Unit {
     Megabytes,
     Milliseconds,
+    Seconds,
+    Percent,
     Count,
 }
 
@@ -68,6 +70,8 @@ impl Unit {
         match self {
             Self::Megabytes => "MB",
             Self::Milliseconds => "ms",
+            Self::Seconds => "s",
+            Self::Percent => "%",
             Self::Count => "",
         }
     }
@@ -77,6 +81,8 @@ impl Unit {
             Self::Megabytes => format!("{:.1}", value / 1e6),
             Self::Milliseconds if value < 0.01 => format!("{:.2}", value * 1e3),
             Self::Milliseconds => format!("{:.0}", value * 1e3),
+            Self::Percent => format!("{:.2}", value * 100.0),
+            Self::Seconds => format!("{value:.2}"),
             Self::Count => format!("{value:.1}"),
         }
     }
@@ -93,7 +99,8 @@ pub fn text(figures: &[Figure], facts: &[(&str, String)], args: &BenchArgs) -> S
         "\
 # Performance
 
-What the bridge itself needs. Written by `make bench`, not by hand: each number below is from the run of the date below.
+What the bridge itself needs, and what it and the broker add to real work. Written by `make bench`, not by hand: each
+number below is from the run of the date below.
 
 {verdict} A bound counts as met only when every run kept it.
 
@@ -121,7 +128,18 @@ function takes CPU from what is measured; the function is not declared `run_once
 - **Start**: a job waits in Zeebe before the process is spawned. Activated: when the bridge begins to work the job, as
   its ledger's row says. Invocation: when the POST arrives at the gateway; the call is durable by then. {starts}
   processes, whose program file is in the page cache.
+- **Overhead**: one instance of `phr-products` with {couples} couples whose panchromatic images have {side}² pixels, from
+  its start to its end, with the real runners, OTB and normalisation behind the function host, two functions at a time.
+  It is the CPU time of bridge and broker over theirs and the functions' together; the functions' is what the runners
+  report of their programs. The function host, which stands for OpenFaaS, and the runners themselves count on neither
+  side. Broker and bridge are new processes, the JVM warmed by one run with couples of {small}²; {overhead_runs} runs.
+  The broker needs about 1 % of a core when it does nothing: on a machine that is busy with other work a run lasts
+  longer, and the overhead grows with it.
 ",
+        couples = overhead::COUPLES,
+        side = overhead::SIDE,
+        small = crate::demo::SYNTHETIC_SIZE,
+        overhead_runs = overhead::RUNS,
         starts = 4 * args.runs
     )
 }

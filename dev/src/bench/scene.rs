@@ -28,11 +28,9 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Starts a broker and the gateway, and deploys the process. The bridge's binary lies beside ours.
+    /// Starts a broker and the gateway, and deploys the process.
     pub async fn start() -> Result<Self, BenchError> {
-        let our = std::env::current_exe().map_err(io_error(Path::new("this program")))?;
-        let binary = our.with_file_name("zeebe2faas");
-        std::fs::metadata(&binary).map_err(io_error(&binary))?;
+        let binary = bridge_binary()?;
         eprintln!("starting Zeebe {}", crate::broker::VERSION);
         let broker = Broker::start(BrokerOptions::default()).await?;
         let zeebe = Client::new(&Settings::new(broker.grpc_address()))?;
@@ -113,7 +111,15 @@ fn instance(job_type: &str) -> NewInstance {
     NewInstance { bpmn_process_id: "bench".to_owned(), variables, ..NewInstance::default() }
 }
 
-fn free_port() -> Result<SocketAddr, BenchError> {
+/// Beside ours.
+pub fn bridge_binary() -> Result<PathBuf, BenchError> {
+    let our = std::env::current_exe().map_err(io_error(Path::new("this program")))?;
+    let binary = our.with_file_name("zeebe2faas");
+    std::fs::metadata(&binary).map_err(io_error(&binary))?;
+    Ok(binary)
+}
+
+pub fn free_port() -> Result<SocketAddr, BenchError> {
     let any = "127.0.0.1:0";
     std::net::TcpListener::bind(any).and_then(|listener| listener.local_addr()).map_err(io_error(Path::new(any)))
 }

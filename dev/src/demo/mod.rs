@@ -1,26 +1,42 @@
-//! `zeebe2faas-dev demo`: a broker, the functions and the bridge; every couple through `phr-pair` at once; a table.
+//! `zeebe2faas-dev demo`: a broker, the functions and the bridge; every couple through `phr-products` at once, seen while
+//! they run; a table, pictures and a page.
 
-mod chain;
+mod calls;
+pub(crate) mod chain;
+mod display;
+mod events;
+mod live;
+mod page;
 mod products;
+mod quicklook;
 mod report;
-mod stage;
+pub(crate) mod stage;
+mod timeline;
 
-pub use chain::{CoupleResult, StepResult};
-pub use products::{Couple, Product};
+pub use chain::{CoupleResult, Ended, StepResult};
+pub use products::{Couple, Product, synthetic};
 pub use stage::{Stage, StageOptions};
 
 use crate::{
     broker::BrokerError,
     host::{HostError, StackError},
-    phr::PhrError,
+    phr::{self, PhrError},
 };
+use calls::{Admin, Place, Places};
 use clap::Args;
-use std::{io, path::PathBuf, time::Instant};
+use display::Display;
+use live::Live;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+use zeebe2faas::ledger::Call;
 
 /// Where the results lie unless another folder is named.
 const DEFAULT_OUTPUT: &str = "out";
 /// Side of the synthetic panchromatic images, in pixels.
-const SYNTHETIC_SIZE: usize = 1200;
+pub(crate) const SYNTHETIC_SIZE: usize = 1200;
 
 /// What to run, and on what.
 #[derive(Args, Debug)]
@@ -29,7 +45,8 @@ pub struct DemoArgs {
     /// [default: a synthetic stereo and tri-stereo, made at the first use]
     #[arg(long)]
     pub products: Option<PathBuf>,
-    /// Results are written to `OUTPUT/PRODUCT/INDEX/`, the table to `OUTPUT/report.json`
+    /// Results are written to `OUTPUT/PRODUCT/INDEX/`, pictures to `OUTPUT/PRODUCT/quicklook.png`, the table to
+    /// `OUTPUT/report.json`, and all of it on one page to `OUTPUT/report.html`
     #[arg(long, default_value = DEFAULT_OUTPUT)]
     pub output: PathBuf,
     /// A running Zeebe, as http://HOST:PORT [default: Zeebe 8.6.0 is started]
@@ -97,14 +114,18 @@ pub enum DemoError {
         /// Why.
         source: zeebe2faas_contract::KeyRingError,
     },
-    /// An instance's variables are not what `phr-pair` gives.
-    #[error("{couple}: the instance ended with unexpected variables: {reason}")]
-    Variables {
-        /// Which couple.
-        couple: String,
-        /// What is wrong.
-        reason: String,
-    },
+    /// The instance's variables are not what `phr-products` gives.
+    #[error("the instance of phr-products ended with unexpected variables: {0}")]
+    Variables(String),
+    /// The client for the bridge's admin listener.
+    #[error("no HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// The page.
+    #[error("report.html: {0}")]
+    Page(Box<tera::Error>),
+    /// Work on the results.
+    #[error("the work on the results broke off: {0}")]
+    Work(#[from] tokio::task::JoinError),
 }
 
 /// Runs the demo; says whether every couple succeeded (and, where the truth is known, is accurate).
@@ -113,7 +134,7 @@ pub async fn run(args: &DemoArgs) -> Result<bool, DemoError> {
         Some(file) => products::read(file)?,
         None => {
             eprintln!("making synthetic Pleiades couples, unless an earlier run has");
-            products::synthetic(SYNTHETIC_SIZE)?
+            synthetic(SYNTHETIC_SIZE)?
         }
     };
     let output =
@@ -127,13 +148,71 @@ pub async fn run(args: &DemoArgs) -> Result<bool, DemoError> {
         folders: products.iter().flat_map(Product::folders).chain([output.clone()]).collect(),
     })
     .await?;
+    eprintln!("status page: {}/", stage.admin_url());
     let couples: usize = products.iter().map(|product| product.couples.len()).sum();
-    eprintln!("running phr-pair for {couples} couples");
+    eprintln!("running phr-products: {} products, {couples} couples", products.len());
+    let admin = Admin::new(stage.admin_url())?;
+    let places = Places::new(&products, &output);
+    let live = Live::start(admin.clone(), places.clone(), Display::new(couples * chain::STEPS));
     let begun = Instant::now();
-    let results = chain::run_all(stage.zeebe(), &products, &output).await;
+    let ended = chain::run(stage.zeebe(), &products, &output).await;
+    let elapsed = begun.elapsed();
+    live.stop().await;
+    let calls = placed_calls(&admin, &places).await;
     stage.stop().await;
-    let results = results?;
-    let good = report::print(&results, begun.elapsed());
-    report::write(&output.join("report.json"), &results, begun.elapsed())?;
-    Ok(good)
+    let mut ended = ended?;
+    tokio::task::spawn_blocking(move || {
+        look_at(&mut ended, &products, &output);
+        print!("{}", report::table(&ended.couples, elapsed, &output));
+        report::write(&output.join("report.json"), &ended, elapsed)?;
+        let run = page::Run { results: &ended.couples, calls: &calls, elapsed, output: &output };
+        page::write(&output.join("report.html"), &run)?;
+        println!("report: {}", output.join("report.html").display());
+        Ok(ended.couples.iter().all(report::is_good))
+    })
+    .await?
+}
+
+/// The demo's calls, every try of them; without them the page lacks its drawing and nothing else.
+async fn placed_calls(admin: &Admin, places: &Places) -> Vec<(Place, Call)> {
+    match admin.calls().await {
+        Ok(calls) => calls.into_iter().filter_map(|call| Some((places.of(&call.args)?, call))).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "the bridge does not tell its calls: the page will lack the drawing of them");
+            Vec::new()
+        }
+    }
+}
+
+/// Compares results with the truth where it is known, and makes each product's picture, of its first good couple.
+fn look_at(ended: &mut Ended, products: &[Product], output: &Path) {
+    let truths = products.iter().flat_map(|product| &product.couples).map(|couple| couple.truth.as_deref());
+    for (result, truth) in ended.couples.iter_mut().zip(truths) {
+        let (Some(truth), Some(raster)) = (truth, result.result()) else { continue };
+        match phr::verify(truth, &raster, Some(1.0)) {
+            Ok(accuracy) => {
+                result.worst_offset_m = Some(accuracy.worst_offset_m);
+                result.worst_relative_error = Some(accuracy.worst_relative_error);
+            }
+            Err(error) => result.finding = Some(error.to_string()),
+        }
+    }
+    for couples in ended.couples.chunk_by(|a, b| a.product == b.product) {
+        let picture = quicklook_of(output, &couples[0].product);
+        // An earlier run's would be taken for this one's.
+        if picture.exists()
+            && let Err(error) = std::fs::remove_file(&picture)
+        {
+            tracing::warn!(%error, picture = %picture.display(), "an earlier run's picture stays");
+        }
+        let Some(raster) = couples.iter().find_map(CoupleResult::result) else { continue };
+        if let Err(error) = quicklook::write(&raster, &picture) {
+            tracing::warn!(%error, raster = %raster.display(), "no picture could be made");
+        }
+    }
+}
+
+/// The picture of a product.
+fn quicklook_of(output: &Path, product: &str) -> PathBuf {
+    output.join(product).join("quicklook.png")
 }

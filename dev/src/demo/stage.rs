@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
@@ -21,7 +21,11 @@ use zeebe2faas::{
 use zeebe2faas_contract::{KeyRing, random_key_line};
 
 const STACK: &str = include_str!("../../../stack.yml");
-const PROCESS: &str = include_str!("../../../bpmn/phr-pair.bpmn");
+/// `phr-products` and what it calls.
+const PROCESSES: [(&str, &str); 2] = [
+    ("phr-pair.bpmn", include_str!("../../../bpmn/phr-pair.bpmn")),
+    ("phr-products.bpmn", include_str!("../../../bpmn/phr-products.bpmn")),
+];
 const TEMPLATES: [(&str, &str); 3] = [
     ("bundle-to-perfect-sensor.toml", include_str!("../../../templates/bundle-to-perfect-sensor.toml")),
     ("ortho-rectification.toml", include_str!("../../../templates/ortho-rectification.toml")),
@@ -29,6 +33,8 @@ const TEMPLATES: [(&str, &str); 3] = [
 ];
 /// How long a broker may take to accept the deployment.
 const DEPLOY_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What is there already, and how much to run at once.
 pub struct StageOptions {
@@ -47,6 +53,7 @@ pub struct StageOptions {
 /// Everything, running. Dropped, it ends too, but hastily.
 pub struct Stage {
     zeebe: Client,
+    admin: SocketAddr,
     bridge: JoinHandle<Result<(), AppError>>,
     stop: CancellationToken,
     host: Option<Host>,
@@ -55,7 +62,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts what is missing and deploys `phr-pair`.
+    /// Starts what is missing and deploys the processes.
     pub async fn start(options: StageOptions) -> Result<Self, DemoError> {
         let folder = TempDir::new().map_err(|source| DemoError::Io { path: std::env::temp_dir(), source })?;
         let broker = match options.zeebe {
@@ -70,25 +77,34 @@ impl Stage {
             Some((_, file)) => read(file)?,
             None => random_key_line("demo"),
         };
-        let runner_file = write(folder.path(), "runner.key", &secret)?;
-        let ring = KeyRing::parse(&secret).map_err(|source| DemoError::Key { path: runner_file, source })?;
+        let ring = keep_secret(folder.path(), &secret)?;
         let host = match options.gateway {
             Some(_) => None,
             None => Some(start_host(folder.path(), ring, options.parallel, &options.folders).await?),
         };
         let gateway = options.gateway.map(|(url, _)| url).or_else(|| host.as_ref().map(|host| host.url().to_owned()));
-        let settings = settings(folder.path(), &zeebe_address, &gateway.unwrap_or_default(), options.callback)?;
+        // The URL must be known before the listener is bound.
+        let callback = if options.callback.port() == 0 { free_port(options.callback)? } else { options.callback };
+        let gateway = gateway.unwrap_or_default();
+        let text = configure(folder.path(), &zeebe_address, &gateway, callback, ANY_PORT)?;
+        let settings = config::parse(&folder.path().join(config::DEFAULT_FILE), &text, &Environment::new())?;
         let zeebe = Client::new(&Settings::new(zeebe_address))?;
         let stop = CancellationToken::new();
-        let bridge = tokio::spawn(App::build(settings).await?.run(stop.clone()));
-        let files = vec![("phr-pair.bpmn".to_owned(), PROCESS.as_bytes().to_vec())];
-        zeebe.deploy_resource(files, "", Retry::within(DEPLOY_WITHIN)).await?;
-        Ok(Self { zeebe, bridge, stop, host, broker, _folder: folder })
+        let app = App::build(settings).await?;
+        let admin = app.admin_address().map_err(|source| DemoError::Io { path: "admin.listen".into(), source })?;
+        let bridge = tokio::spawn(app.run(stop.clone()));
+        deploy(&zeebe).await?;
+        Ok(Self { zeebe, admin, bridge, stop, host, broker, _folder: folder })
     }
 
     /// A client of the broker.
     pub const fn zeebe(&self) -> &Client {
         &self.zeebe
+    }
+
+    /// Where the bridge tells of its calls.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
     }
 
     /// Ends everything that was started.
@@ -108,7 +124,22 @@ impl Stage {
     }
 }
 
-async fn start_host(
+/// Deploys `phr-products` and what it calls.
+pub(crate) async fn deploy(zeebe: &Client) -> Result<(), DemoError> {
+    let files = PROCESSES.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+    zeebe.deploy_resource(files.into(), "", Retry::within(DEPLOY_WITHIN)).await?;
+    Ok(())
+}
+
+/// Writes `runner.key`.
+pub(crate) fn keep_secret(folder: &Path, secret: &str) -> Result<KeyRing, DemoError> {
+    let path = write(folder, "runner.key", secret)?;
+    KeyRing::parse(secret).map_err(|source| DemoError::Key { path, source })
+}
+
+/// Starts the function host with the functions of `stack.yml`, their state in the folder; commands may name paths in
+/// the folders of data.
+pub(crate) async fn start_host(
     folder: &Path,
     ring: KeyRing,
     parallel: usize,
@@ -126,10 +157,15 @@ async fn start_host(
     Ok(Host::start(options).await?)
 }
 
-/// The bridge gets a configuration file, as a user would write it.
-fn settings(folder: &Path, zeebe: &str, gateway: &str, callback: SocketAddr) -> Result<config::Settings, DemoError> {
-    // The URL must be known before the listener is bound.
-    let callback = if callback.port() == 0 { free_port(callback)? } else { callback };
+/// Writes the bridge's configuration, as a user would, with templates and keys; `runner.key` is there already. Gives
+/// the configuration's text.
+pub(crate) fn configure(
+    folder: &Path,
+    zeebe: &str,
+    gateway: &str,
+    callback: SocketAddr,
+    admin: SocketAddr,
+) -> Result<String, DemoError> {
     for (name, text) in TEMPLATES {
         std::fs::create_dir_all(folder.join("templates"))
             .map_err(|source| DemoError::Io { path: folder.into(), source })?;
@@ -148,7 +184,7 @@ gateway = "{gateway}"
 listen = "{callback}"
 url = "http://{callback}"
 [admin]
-listen = "127.0.0.1:0"
+listen = "{admin}"
 [keys]
 token_file = "token.key"
 runner_file = "runner.key"
@@ -158,9 +194,8 @@ run_once = true
 run_once = true
 "#
     );
-    let path = folder.join(config::DEFAULT_FILE);
     write(folder, config::DEFAULT_FILE, &text)?;
-    Ok(config::parse(&path, &text, &Environment::new())?)
+    Ok(text)
 }
 
 fn free_port(wanted: SocketAddr) -> Result<SocketAddr, DemoError> {

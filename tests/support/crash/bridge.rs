@@ -1,7 +1,7 @@
 //! The bridge's own binary, to be killed and started again.
 
 use super::Proxy;
-use crate::{binaries, http, soon};
+use crate::{binaries, events::Listener, http, soon};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use std::{
@@ -133,6 +133,11 @@ impl Bridge {
         let request = http().post(format!("{}/api/calls/{id}/{what}", self.admin)).bearer_auth(token);
         let answer = soon(request.send()).await.expect("it answers");
         (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
+    /// Listens to the events from now on.
+    pub async fn listen(&self) -> Listener {
+        Listener::start(&self.admin).await
     }
 
     /// Everything known of a call.

@@ -1,10 +1,10 @@
-//! Where and of what the numbers were taken.
+//! The machine that numbers were taken on, and what they were taken of.
 
 use std::{fs, process::Command};
 
 /// Name and value of each fact; a fact that cannot be found out is said to be unknown.
 pub fn facts() -> Vec<(&'static str, String)> {
-    vec![
+    let mut facts = vec![
         ("Date", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string()),
         (
             "Project",
@@ -15,10 +15,18 @@ pub fn facts() -> Vec<(&'static str, String)> {
         ),
         ("Zeebe", crate::broker::VERSION.to_owned()),
         ("Rust", known(output("rustc", &["--version"]))),
+    ];
+    facts.extend(hardware());
+    facts.push(("Load before", known(load())));
+    facts
+}
+
+/// Of the machine alone.
+pub fn hardware() -> [(&'static str, String); 3] {
+    [
         ("Processor", known(processor())),
         ("Memory", known(memory())),
         ("Kernel", known(fs::read_to_string("/proc/sys/kernel/osrelease").ok())),
-        ("Load before", known(load())),
     ]
 }
 
