@@ -1,9 +1,9 @@
-//! `GET /api/calls[?state=…&limit=…]` and `GET /api/calls/{id}`: the calls as JSON.
+//! `GET /api/calls[?state=…&undelivered=true&function=…&instance=…&before_ms=…&limit=…]` and `GET /api/calls/{id}`: the calls as JSON.
 
 use super::Admin;
 use crate::{
     bridge::running::Line,
-    ledger::{Call, LedgerError, LedgerReader, State as CallState, Summary},
+    ledger::{Call, LedgerError, LedgerReader, Selection, State as CallState, Summary},
 };
 use axum::{
     Json,
@@ -18,10 +18,15 @@ use zeebe2faas_contract::CallId;
 pub const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 10_000;
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     pub(super) state: Option<CallState>,
+    #[serde(default)]
+    undelivered: bool,
+    function: Option<String>,
+    instance: Option<i64>,
+    before_ms: Option<u64>,
     pub(super) limit: Option<usize>,
 }
 
@@ -38,8 +43,10 @@ pub(super) async fn show(State(admin): State<Admin>, Path(id): Path<String>) -> 
 
 /// The newest calls.
 pub(super) async fn find(admin: &Admin, filter: &Filter) -> Result<Vec<Line<Summary>>, Refusal> {
-    let (state, limit) = (filter.state, filter.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT));
-    let calls = read(admin, move |ledger| ledger.list(state, limit)).await?;
+    let Filter { state, undelivered, function, instance, before_ms, limit } = filter.clone();
+    let selection = Selection { state, undelivered, function, instance, before_ms };
+    let calls =
+        read(admin, move |ledger| ledger.list(&selection, limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT))).await?;
     let line = |call: Summary| Line { progress: admin.bridge.running(&call.call_id), call };
     Ok(calls.into_iter().map(line).collect())
 }

@@ -1,5 +1,6 @@
 //! The second listener, for people and machines of the site: health, metrics, the calls, the operator's page.
 
+pub mod actions;
 mod calls;
 mod events;
 mod page;
@@ -71,7 +72,7 @@ impl Readiness {
     }
 }
 
-/// `/`, `/calls/{id}`, `/api/calls`, `/api/events`, `/healthz`, `/readyz`, `/metrics`.
+/// `/`, `/calls/{id}`, `/api/calls` and the [`actions`] below it, `/api/events`, `/healthz`, `/readyz`, `/metrics`.
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/", get(page::list))
@@ -82,6 +83,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/calls", get(calls::list))
         .route("/api/calls/{id}", get(calls::show))
         .route("/api/events", get(events::stream))
+        .merge(actions::router(&admin))
         .layer(map_response(with_headers))
         .with_state(admin)
 }

@@ -114,6 +114,14 @@ impl Questions {
         None
     }
 
+    /// Has the runner end the call, once; says what holds afterwards.
+    pub async fn cancel_once(&self, call: &Pending) -> Result<CallState, AskError> {
+        // Closed never: the semaphore lives as long as this handle.
+        let _room = self.room.acquire().await;
+        let ring = self.secret.current().for_function(&call.function);
+        self.gateway.cancel(&call.function, &call.id, &ring).await
+    }
+
     fn somebody_asks(&self, call: &Pending, insistence: Insistence) -> bool {
         let mut asked = self.asked();
         let before = asked.get(&call.id).copied();

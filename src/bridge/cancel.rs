@@ -40,12 +40,14 @@ impl Bridge {
         let lock = self.0.settings.calls.job_lock;
         let next = Instant::now() + lock / RENEWED_AFTER;
         match self.0.zeebe.update_job_timeout(key, lock, Retry::Until(next)).await {
-            Ok(()) => self.0.holds.hold(&id, key, next),
-            Err(ZeebeError::NotFound { .. }) => self.abandon(id),
-            Err(error) => {
-                tracing::warn!(call = %id, job = key, %error, "the job's lock is not renewed; trying on");
-                self.0.holds.hold(&id, key, next);
-            }
+            Ok(()) => {}
+            Err(ZeebeError::NotFound { .. }) => return self.abandon(id),
+            Err(error) => tracing::warn!(call = %id, job = key, %error, "the job's lock is not renewed; trying on"),
+        }
+        self.0.holds.hold(&id, key, next);
+        // One that ended meanwhile was released before it was held.
+        if matches!(self.0.ledger.open_call(id.clone()).await, Ok(None)) {
+            self.0.holds.release(&id);
         }
     }
 
@@ -64,14 +66,9 @@ impl Bridge {
     }
 
     async fn give_up_call(&self, call: Pending) {
-        let Parts { gateway, questions, settings, .. } = &*self.0;
         tracing::info!(call = %call.id, function = call.function, "its task is gone: ending the call");
-        if settings.openfaas.cancels
-            && let Err(reason) = gateway.cancel_queued(&call.id).await
-        {
-            tracing::warn!(call = %call.id, reason, "OpenFaaS did not cancel the invocation");
-        }
-        let told = match questions {
+        self.cancel_queued(&call).await;
+        let told = match &self.0.questions {
             Some(questions) if call.run_once => questions.cancel(&call).await,
             _ => None,
         };
@@ -79,6 +76,16 @@ impl Bridge {
         // Its delivery finds the task gone, which counts as delivered.
         if self.conclude(call, &outcome).await.is_err() {
             tracing::error!("the end of a cancelled call could be kept nowhere; it stays open until its deadline");
+        }
+    }
+
+    /// Where OpenFaaS can; where it does not, the runner's word and the deadline are left.
+    pub(super) async fn cancel_queued(&self, call: &Pending) {
+        let Parts { gateway, settings, .. } = &*self.0;
+        if settings.openfaas.cancels
+            && let Err(reason) = gateway.cancel_queued(&call.id).await
+        {
+            tracing::warn!(call = %call.id, reason, "OpenFaaS did not cancel the invocation");
         }
     }
 }

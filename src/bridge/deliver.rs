@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -48,23 +48,26 @@ impl Messenger {
     /// Delivers an outcome (JSON), trying again as `retry` says. What Zeebe has already counts as delivered.
     pub async fn deliver(&self, call: &Pending, outcome: &str, retry: Retry) -> Result<(), Undelivered> {
         match &call.reply {
-            Reply::Message(name) => self.publish(name, call, outcome, retry).await,
+            Reply::Message(_) => self.publish(call, call.id.as_str(), outcome, retry).await.map(drop),
             Reply::Job(held) => self.answer(held, call, outcome, retry).await,
         }
     }
 
-    async fn publish(&self, name: &str, call: &Pending, outcome: &str, retry: Retry) -> Result<(), Undelivered> {
+    /// Publishes an outcome; whether it is new to Zeebe, which drops a message while it keeps another with this id.
+    pub async fn publish(&self, call: &Pending, id: &str, outcome: &str, retry: Retry) -> Result<bool, Undelivered> {
+        let Reply::Message(name) = &call.reply else { return Ok(false) };
         // The result's name is a plain variable name, so it needs no escaping.
         let message = Message {
-            name: name.to_owned(),
+            name: name.clone(),
             correlation_key: call.id.to_string(),
-            id: call.id.to_string(),
+            id: id.to_owned(),
             time_to_live: self.message_ttl,
             variables: format!("{{\"{}\":{outcome}}}", call.result),
             tenant: call.tenant.clone(),
         };
         match self.zeebe.publish_message(&message, retry).await {
-            Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -81,16 +84,22 @@ impl Messenger {
             Answer::Complete => self.zeebe.complete_job(held.key, &variables, retry).await,
             Answer::Fail(failure) => self.zeebe.fail_job(failure, retry).await,
             Answer::Throw { code, message, next_try } => {
-                let task = held.terms.as_ref().map_or(0, |terms| terms.element_instance_key);
-                match self.zeebe.set_variables(task, next_try, true, retry).await {
-                    Ok(()) => self.zeebe.throw_error(held.key, code, message, &variables, retry).await,
-                    Err(error) => Err(error),
+                match self.zeebe.throw_error(held.key, code, message, &variables, retry).await {
+                    // Where nobody caught it the task is still there, and whoever resolves its incident gets a new call.
+                    // Not before: a job that came again in between would run the function beside this outcome.
+                    Ok(()) | Err(Error::State { .. }) => {
+                        let task = held.terms.as_ref().map_or(0, |terms| terms.element_instance_key);
+                        self.zeebe.set_variables(task, next_try, true, retry).await
+                    }
+                    gone => gone,
                 }
             }
         };
         match answered {
-            // Gone, or in a state that a former answer of ours has brought about.
-            Ok(()) | Err(Error::NotFound { .. } | Error::State { .. }) => Ok(()),
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            // A former answer of ours has brought it about. A success is never said to have arrived because of that: an
+            // incident that somebody else raised stands before it.
+            Err(Error::State { .. }) if !matches!(answer, Answer::Complete) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -99,7 +108,7 @@ impl Messenger {
 /// Which outcomes are on their way, and room for more.
 #[derive(Clone)]
 pub struct Deliveries {
-    under_way: Arc<Mutex<HashSet<CallId>>>,
+    under_way: Arc<Mutex<HashMap<CallId, Arc<Notify>>>>,
     room: Arc<Semaphore>,
     wake: Arc<Notify>,
 }
@@ -108,6 +117,7 @@ pub struct Deliveries {
 pub struct Slot {
     id: CallId,
     deliveries: Deliveries,
+    taken_over: Arc<Notify>,
     room: Option<OwnedSemaphorePermit>,
 }
 
@@ -123,8 +133,31 @@ impl Deliveries {
             self.wake.notify_one();
             return None;
         };
-        let begun = self.lock().insert(id.clone());
-        begun.then(|| Slot { id: id.clone(), deliveries: self.clone(), room: Some(room) })
+        let mut under_way = self.lock();
+        if under_way.contains_key(id) {
+            return None;
+        }
+        Some(self.slot(&mut under_way, id, Some(room)))
+    }
+
+    /// A slot for this outcome whoever delivers it, and whether there is room or not: a person asked for it.
+    pub fn take_over(&self, id: &CallId) -> Slot {
+        let mut under_way = self.lock();
+        if let Some(before) = under_way.get(id) {
+            before.notify_one();
+        }
+        self.slot(&mut under_way, id, None)
+    }
+
+    fn slot(
+        &self,
+        under_way: &mut HashMap<CallId, Arc<Notify>>,
+        id: &CallId,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Slot {
+        let taken_over = Arc::<Notify>::default();
+        under_way.insert(id.clone(), Arc::clone(&taken_over));
+        Slot { id: id.clone(), deliveries: self.clone(), taken_over, room }
     }
 
     /// Waits until there is room, and work that found none before.
@@ -145,12 +178,17 @@ impl Deliveries {
     }
 
     /// A panic elsewhere cannot leave a set half-changed.
-    fn lock(&self) -> MutexGuard<'_, HashSet<CallId>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CallId, Arc<Notify>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Slot {
+    /// Waits until somebody else has taken the outcome over.
+    pub async fn taken_over(&self) {
+        self.taken_over.notified().await;
+    }
+
     /// Makes room for others but keeps the call marked, so that it is not tried again before `pause` has passed.
     pub async fn rest(mut self, pause: Duration) {
         self.room = None;
@@ -163,6 +201,9 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.deliveries.lock().remove(&self.id);
+        let mut under_way = self.deliveries.lock();
+        if under_way.get(&self.id).is_some_and(|holder| Arc::ptr_eq(holder, &self.taken_over)) {
+            under_way.remove(&self.id);
+        }
     }
 }

@@ -177,10 +177,14 @@ impl Bridge {
         }));
     }
 
-    fn deliver(&self, slot: Slot, call: Pending, json: String) {
+    pub(super) fn deliver(&self, slot: Slot, call: Pending, json: String) {
         let bridge = self.clone();
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
-            match bridge.0.messenger.deliver(&call, &json, Retry::Forever).await {
+            let delivery = tokio::select! {
+                delivery = bridge.0.messenger.deliver(&call, &json, Retry::Forever) => delivery,
+                () = slot.taken_over() => return,
+            };
+            match delivery {
                 Ok(()) => {
                     bridge.delivered(&call).await;
                     drop(slot);
@@ -193,7 +197,7 @@ impl Bridge {
         }));
     }
 
-    async fn delivered(&self, call: &Pending) {
+    pub(super) async fn delivered(&self, call: &Pending) {
         let now_ms = now_ms();
         let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
         // Should this be lost, the outcome is published again under the same message id.

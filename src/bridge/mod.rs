@@ -3,7 +3,7 @@
 //! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
 //! [`reply`]), or to the replica that owns the call (`hand_over`); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
 //! [`progress`] comes in, and [`events`] go out to whoever watches. A task with the header `throw` makes no call:
-//! [`throw`].
+//! [`throw`]. What a person does with a call: [`recovery`].
 
 pub mod activate;
 pub mod ask;
@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod prepare;
 pub mod probe;
 pub mod progress;
+pub mod recovery;
 pub mod render;
 mod replicas;
 pub mod reply;

@@ -22,6 +22,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// How long one command to Zeebe is tried before the job's own lock takes over.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
+/// When a job comes again whose last outcome was still on its way.
+const SETTLING: Duration = Duration::from_secs(1);
 /// The part of the lock after which no new submission is begun.
 const FRESH_PART: f64 = 0.6;
 
@@ -45,7 +47,7 @@ impl Bridge {
         }
         let prepared = match prepare::prepare(job, templates, settings, now_ms()) {
             Ok(prepared) => prepared,
-            Err(mistake) => return self.raise_incident(job, mistake).await,
+            Err(mistake) => return self.not_prepared(job, mistake).await,
         };
         let call = prepared.call.clone();
         // Held before the ledger is asked: the call may be known from before, and end at any moment.
@@ -71,6 +73,10 @@ impl Bridge {
                     Reply::Message(_) => self.complete(job, &call).await,
                     Reply::Job(_) => self.renew(call.id, job.key).await,
                 }
+            }
+            Ok(Acceptance::Unsettled) => {
+                self.0.in_flight.release(&call.id);
+                self.give_back(job).await;
             }
             Ok(Acceptance::Foreign) => {
                 self.0.in_flight.release(&call.id);
@@ -231,6 +237,19 @@ impl Bridge {
         self.0.in_flight.release(&call.id);
     }
 
+    /// An incident, unless the job's call is under way already: whatever has become of variables and templates since, its
+    /// outcome still comes.
+    async fn not_prepared(&self, job: &Job, mistake: String) {
+        if let Some(id) = prepare::kept(job)
+            && let Ok(Some(standing)) = self.0.ledger.standing(id.clone()).await
+            && standing.waits_for(job.key)
+        {
+            tracing::warn!(call = %id, job = job.key, mistake, "could not be begun today; going on with its call");
+            return self.renew(id, job.key).await;
+        }
+        self.raise_incident(job, mistake).await;
+    }
+
     async fn raise_incident(&self, job: &Job, mistake: String) {
         tracing::error!(
             job = job.key,
@@ -268,6 +287,14 @@ impl Bridge {
             job.key
         );
         self.raise_incident(job, mistake).await;
+    }
+
+    /// Zeebe hands it out again in a moment, with all its retries.
+    async fn give_back(&self, job: &Job) {
+        tracing::info!(job = job.key, "given back: the outcome of its last try is on its way to Zeebe");
+        let message = "given back untouched: the outcome of its last try is on its way".to_owned();
+        let (key, retries) = (job.key, job.retries);
+        self.fail(&FailJob { key, retries, back_off: SETTLING, message, variables: Value::Null }).await;
     }
 
     async fn fail(&self, fail: &FailJob) {

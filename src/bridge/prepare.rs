@@ -115,12 +115,17 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     Ok(Prepared { call, body: known.body, resubmit, begun_before: begun.is_some() })
 }
 
+/// The call that Zeebe keeps beside a job. Only the ledger can tell whether it is this job's.
+pub fn kept(job: &Job) -> Option<CallId> {
+    begun(&serde_json::from_str(&job.variables).ok()?).map(|begun| begun.call_id)
+}
+
 fn reply(wanted: TaskReply, job: &Job, attempt: u32) -> Reply {
     match wanted {
         TaskReply::Message(name) => Reply::Message(name),
         TaskReply::Job { error_code, oom_function } => {
             let (element_instance_key, retries) = (job.element_instance_key, job.retries);
-            let terms = Terms { element_instance_key, attempt, retries, error_code, oom_function };
+            let terms = Terms { element_instance_key, attempt, retries, error_code, oom_function, retry_now: false };
             Reply::Job(HeldJob { key: job.key, terms: Some(terms) })
         }
     }

@@ -26,7 +26,7 @@ pub enum Answer {
         code: String,
         /// What went wrong.
         message: String,
-        /// Set locally before: where nobody catches the error, whoever resolves the incident gets a new call.
+        /// Set locally afterwards: where nobody catches the error, whoever resolves the incident gets a new call.
         next_try: Value,
     },
 }
@@ -34,7 +34,8 @@ pub enum Answer {
 /// The answer to the job `key`. `back_off` is the pause before the second try.
 ///
 /// A failure that could end otherwise is tried again while Zeebe has retries; any other, and the last one, is thrown as
-/// the BPMN error that the task names, or raises an incident. Whoever resolves that gets a new call.
+/// the BPMN error that the task names, or raises an incident. Whoever resolves that gets a new call. Where a person asked
+/// for another try it comes at once, and costs no retry.
 pub fn to_job(key: i64, terms: &Terms, outcome: &Outcome, back_off: Duration) -> Answer {
     if outcome.status == Status::Succeeded {
         return Answer::Complete;
@@ -46,6 +47,10 @@ pub fn to_job(key: i64, terms: &Terms, outcome: &Outcome, back_off: Duration) ->
         variables.insert(OOM_VARIABLE.to_owned(), Value::Bool(true));
     }
     let variables = Value::Object(variables);
+    if terms.retry_now {
+        let retries = terms.retries.max(1);
+        return Answer::Fail(FailJob { key, retries, back_off: Duration::ZERO, message, variables });
+    }
     if let (0, Some(code)) = (retries, &terms.error_code) {
         return Answer::Throw { code: code.clone(), message, next_try: variables };
     }
@@ -72,7 +77,7 @@ mod tests {
     use zeebe2faas_contract::CallId;
 
     fn terms(retries: i32) -> Terms {
-        Terms { element_instance_key: 6, attempt: 2, retries, error_code: None, oom_function: None }
+        Terms { element_instance_key: 6, attempt: 2, retries, ..Terms::default() }
     }
 
     fn outcome(status: Status, retryable: bool) -> Outcome {
@@ -118,6 +123,15 @@ mod tests {
         let answer = to_job(7, &terms, &outcome(Status::TimedOut, true), Duration::ZERO);
         assert!(matches!(answer, Answer::Throw { code, .. } if code == "NO_ORTHO"));
         assert_eq!(failure(&Terms { retries: 2, ..terms }, &outcome(Status::TimedOut, true)).retries, 1);
+    }
+
+    #[test]
+    fn a_person_who_asks_for_another_try_gets_it_at_once_whatever_is_left() {
+        let terms = Terms { retry_now: true, error_code: Some("NO_ORTHO".into()), ..terms(1) };
+        let failure = failure(&terms, &outcome(Status::Cancelled, false));
+        assert_eq!((failure.retries, failure.back_off), (1, Duration::ZERO));
+        assert_eq!(failure.variables[TRY_VARIABLE], 3);
+        assert!(matches!(to_job(7, &terms, &outcome(Status::Succeeded, false), Duration::ZERO), Answer::Complete));
     }
 
     #[test]

@@ -27,6 +27,8 @@ const SETTINGS: [&str; 11] = [
     "onFailure",
     "onOom",
 ];
+/// What the bridge's own variables of a task begin with.
+const OWN_PREFIX: &str = "zeebe2faas";
 /// What `onFailure` may begin with; a BPMN error code follows.
 const ERROR_PREFIX: &str = "error:";
 
@@ -201,7 +203,10 @@ pub(super) fn result_name(name: Option<String>) -> Result<String, String> {
     let Some(name) = name else { return Ok(DEFAULT_RESULT.to_owned()) };
     let good = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if good {
+    if name.starts_with(OWN_PREFIX) {
+        // Local to the task, so that it would swallow the outcome.
+        Err(format!("header `result`: names that begin with `{OWN_PREFIX}` are the bridge's own, choose another"))
+    } else if good {
         Ok(name)
     } else {
         Err(format!("header `result`: `{name}` is not a variable name (letters, digits, `_`)"))
@@ -279,6 +284,7 @@ mod tests {
             (&[("template", "a"), ("timeout", "soon")][..], "header `timeout`"),
             (&[("template", "a"), ("onUnknown", "x")][..], "expected wait or resubmit"),
             (&[("template", "a"), ("result", "my-call")][..], "is not a variable name"),
+            (&[("template", "a"), ("result", "zeebe2faasCall")][..], "the bridge's own"),
             (&[("template", "a"), ("from", "input")][..], "there is no variable `input`"),
             (&[("template", "a"), ("reply", "jobs")][..], "expected `message` or `job`"),
             (&[("template", "a"), ("reply", "job"), ("onFailure", "error:")][..], "`error:CODE`"),

@@ -1,27 +1,42 @@
-use super::{Context, Failure, block_on, print_json, print_line};
+mod bridge;
+
+use super::{Context, Failure, print_json, print_line};
 use crate::{
+    bridge::render::parse_duration,
     bridge::running::{Line, Running},
-    clock::now_ms,
+    clock::{millis, now_ms},
     config,
     display::{bytes, resources, time},
-    ledger::{Call, LedgerReader, State, Summary},
-    tls,
+    ledger::{Call, LedgerReader, Selection, State, Summary},
 };
+use bridge::{Action, act, ask};
 use clap::{Args, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::Path, time::Duration};
 use zeebe2faas_contract::CallId;
 
-/// How long the bridge may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
 #[derive(Args)]
-#[command(after_help = "Asks the running bridge (admin.listen); where none runs, reads the ledger itself.")]
+#[command(
+    after_help = "Asks the running bridge (admin.listen); where none runs, reads the ledger itself. cancel, deliver and \
+                  retry need the bridge, and the token of admin.token_file."
+)]
 pub(super) struct Calls {
     #[command(subcommand)]
     command: Option<Command>,
     /// Only calls in this state
     #[arg(long)]
     state: Option<StateArg>,
+    /// Only ended calls whose outcome Zeebe does not have
+    #[arg(long)]
+    undelivered: bool,
+    /// Only calls of this function
+    #[arg(long)]
+    function: Option<String>,
+    /// Only calls of this process instance
+    #[arg(long, value_name = "KEY")]
+    instance: Option<i64>,
+    /// Only calls that are older, such as 4h
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    older_than: Option<Duration>,
     /// How many, the newest first
     #[arg(long, default_value_t = 100)]
     limit: usize,
@@ -35,6 +50,24 @@ enum Command {
     /// Everything known of one call
     Show {
         /// The call id, as it stands in logs, variables and incidents
+        id: CallId,
+    },
+    /// End a call: its outcome is `cancelled`, and a run_once function's program is ended
+    Cancel {
+        /// The call id
+        id: CallId,
+    },
+    /// Bring the outcome of an ended call to Zeebe now
+    Deliver {
+        /// The call id
+        id: CallId,
+        /// Publish a message that Zeebe had already under a new id, so that it is not dropped as a duplicate
+        #[arg(long)]
+        again: bool,
+    },
+    /// Have the task of reply `job` tried again at once, at no cost of retries, while Zeebe has no outcome
+    Retry {
+        /// The call id
         id: CallId,
     },
 }
@@ -68,20 +101,32 @@ impl Calls {
                 let call = show(id, admin, &ledger)?;
                 if self.json { print_json(&call) } else { print_line(&page(&call)) }
             }
+            Some(Command::Cancel { id }) => self.act(context, admin, id, Action::Cancel),
+            Some(Command::Deliver { id, again }) => self.act(context, admin, id, Action::Deliver { again: *again }),
+            Some(Command::Retry { id }) => self.act(context, admin, id, Action::Retry),
         }
     }
 
+    fn act(&self, context: &Context, address: SocketAddr, id: &CallId, action: Action) -> Result<(), Failure> {
+        let token = config::load_admin_token(context.config.as_deref(), &context.environment)?;
+        let token = token.map(|token| token.current());
+        let done = act(address, id, action, token.as_ref())?;
+        if self.json { print_json(&done) } else { print_line(&done.message) }
+    }
+
     fn list(&self, address: SocketAddr, ledger: &Path) -> Result<Vec<Line<Summary>>, Failure> {
-        let state: Option<State> = self.state.map(State::from);
-        let mut path = format!("/api/calls?limit={}", self.limit);
-        if let Some(Ok(serde_json::Value::String(name))) = state.map(serde_json::to_value) {
-            path = format!("{path}&state={name}");
-        }
-        match ask(address, &path)? {
+        let selection = Selection {
+            state: self.state.map(State::from),
+            undelivered: self.undelivered,
+            function: self.function.clone(),
+            instance: self.instance,
+            before_ms: self.older_than.map(|age| now_ms().saturating_sub(millis(age))),
+        };
+        match ask(address, "/api/calls", &query(&selection, self.limit))? {
             Some(text) => parse(&text),
             None => {
                 let calls =
-                    read(ledger)?.list(state, self.limit).map_err(|error| Failure::Failed(error.to_string()))?;
+                    read(ledger)?.list(&selection, self.limit).map_err(|error| Failure::Failed(error.to_string()))?;
                 Ok(calls.into_iter().map(|call| Line { call, progress: None }).collect())
             }
         }
@@ -89,7 +134,7 @@ impl Calls {
 }
 
 fn show(id: &CallId, address: SocketAddr, ledger: &Path) -> Result<Line<Call>, Failure> {
-    let call = match ask(address, &format!("/api/calls/{id}"))? {
+    let call = match ask(address, &format!("/api/calls/{id}"), &[])? {
         Some(text) => parse(&text)?,
         None => {
             let call = read(ledger)?.show(id).map_err(|error| Failure::Failed(error.to_string()))?;
@@ -99,24 +144,16 @@ fn show(id: &CallId, address: SocketAddr, ledger: &Path) -> Result<Line<Call>, F
     call.ok_or_else(|| Failure::Failed(format!("no call {id}; `zeebe2faas calls` lists them")))
 }
 
-/// The running bridge's answer; nothing where none runs.
-fn ask(address: SocketAddr, path: &str) -> Result<Option<String>, Failure> {
-    block_on(async {
-        let client = tls::plain_http().timeout(TIMEOUT).build();
-        let client = client.map_err(|error| Failure::Failed(error.to_string()))?;
-        let response = match client.get(format!("http://{address}{path}")).send().await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() => return Ok(None),
-            Err(error) => return Err(Failure::Unreachable(format!("the bridge at {address}: {error}"))),
-        };
-        let status = response.status();
-        let text = response.text().await.map_err(|error| Failure::Unreachable(error.to_string()))?;
-        match status.as_u16() {
-            200 => Ok(Some(text)),
-            404 => Ok(Some("null".to_owned())),
-            _ => Err(Failure::Failed(format!("the bridge at {address} answered HTTP {status}: {}", text.trim()))),
-        }
-    })
+/// The selection as the bridge is asked for it.
+fn query(selection: &Selection, limit: usize) -> Vec<(&'static str, String)> {
+    let Selection { state, undelivered, function, instance, before_ms } = selection;
+    let mut query = vec![("limit", limit.to_string())];
+    query.extend(state.map(|state| ("state", state.as_str().to_owned())));
+    query.extend(undelivered.then(|| ("undelivered", "true".to_owned())));
+    query.extend(function.clone().map(|function| ("function", function)));
+    query.extend(instance.map(|instance| ("instance", instance.to_string())));
+    query.extend(before_ms.map(|before_ms| ("before_ms", before_ms.to_string())));
+    query
 }
 
 fn read(ledger: &Path) -> Result<LedgerReader, Failure> {
@@ -157,10 +194,12 @@ fn page(Line { call, progress }: &Line<Call>) -> String {
     [
         ("call", summary.call_id.to_string()),
         ("state", summary.state.as_str().to_owned()),
+        ("queued", if call.maybe_queued { "yes, or perhaps" } else { "no" }.to_owned()),
         ("delivered", yes(summary.delivered).to_owned()),
         ("function", format!("{} (run once: {})", summary.function, yes(call.run_once))),
         ("process", format!("{} instance {}", summary.bpmn_process_id, summary.process_instance_key)),
         ("task", format!("{} job {} ({}), try {}", summary.element_id, call.job_key, call.job_type, call.attempt)),
+        ("tenant", call.tenant.clone()),
         ("reply", format!("{} → variable {}", call.reply, call.result)),
         ("command", crate::bridge::submit::command_line(&call.args)),
         ("resources", resources(&call.resources)),

@@ -13,6 +13,7 @@ pub use replicas::Replicas;
 use crate::{
     listener::Limits,
     reload::{Look, Reloaded},
+    secret::Secret,
     zeebe::Auth,
 };
 use reader::Reader;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub callback: Callback,
     /// Health, metrics and the calls API.
     pub admin: SocketAddr,
+    /// What a person shows who acts on calls there; without it nobody may.
+    pub admin_token: Option<Reloaded<Secret>>,
     /// What each listener bears.
     pub limits: Limits,
     /// Where the ledger lies.
@@ -80,6 +83,7 @@ impl Settings {
         let keys = std::iter::once(&self.keys.token).chain(&self.keys.runner).map(look);
         keys.chain(self.zeebe.tls.as_ref().map(look))
             .chain(self.callback.tls.as_ref().map(look))
+            .chain(self.admin_token.as_ref().map(look))
             .chain(secret)
             .collect()
     }
@@ -272,7 +276,15 @@ pub fn load_zeebe(file: Option<&Path>, environment: &Environment) -> Result<Zeeb
 
 /// Only where the admin listener and the ledger are, for `calls`.
 pub fn load_admin(file: Option<&Path>, environment: &Environment) -> Result<(SocketAddr, PathBuf), ConfigError> {
-    part(file, environment, |root, folder| Some((sockets::admin(root), read::ledger(root, folder))))
+    part(file, environment, |root, folder| Some((sockets::admin(root).0, read::ledger(root, folder))))
+}
+
+/// Only the token of those who may act on calls, for `calls cancel` and its like.
+pub fn load_admin_token(
+    file: Option<&Path>,
+    environment: &Environment,
+) -> Result<Option<Reloaded<Secret>>, ConfigError> {
+    part(file, environment, |root, folder| sockets::admin_token(root, sockets::admin(root).1.as_ref(), folder))
 }
 
 /// Only the folder of templates and the site's constants, for `render`.

@@ -6,7 +6,7 @@ use super::{
     peers::{openfaas, zeebe},
     reader::Section,
     replicas,
-    sockets::{admin, callback, limits},
+    sockets::{admin, admin_token, callback, limits},
 };
 use std::{
     collections::BTreeMap,
@@ -32,10 +32,13 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
     let callback = callback(&root.section("callback"), folder);
     let functions = functions(&root.section("functions"));
     let keys = keys(&root.section("keys"), folder, functions.values().any(|function| function.run_once));
+    let (admin, token_file) = admin(root);
+    let admin_token = admin_token(root, token_file.as_ref(), folder);
     let settings = Settings {
         templates: templates(root, folder),
         vars: root.section("vars").json(),
-        admin: admin(root),
+        admin,
+        admin_token: admin_token?,
         limits: limits(&root.section("listeners")),
         replicas: replicas::read(&root.section("replicas")),
         ledger: ledger(root, folder),

@@ -5,9 +5,9 @@ use super::{
     files::{accept, server_files},
     peers::http_url,
     read::{HOUR, MILLISECOND, MINUTE, SECOND},
-    reader::Section,
+    reader::{Found, Section},
 };
-use crate::{listener::Limits, tls};
+use crate::{listener::Limits, reload::Reloaded, secret::Secret, tls};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
@@ -15,6 +15,8 @@ use std::{
 
 const CALLBACK_PORT: u16 = 8090;
 const ADMIN_PORT: u16 = 8091;
+/// A shorter token is guessed too soon.
+const LEAST_TOKEN_BYTES: usize = 16;
 
 pub fn callback(section: &Section<'_>, folder: &Path) -> Option<Callback> {
     let listen = section
@@ -47,11 +49,29 @@ pub fn callback(section: &Section<'_>, folder: &Path) -> Option<Callback> {
     Some(callback)
 }
 
-pub fn admin(root: &Section<'_>) -> SocketAddr {
+/// The address, and the file of the token where one is named.
+pub fn admin(root: &Section<'_>) -> (SocketAddr, Option<Found<String>>) {
     let section = root.section("admin");
     let listen = section.parsed("listen", socket_address);
+    let token_file = section.text("token_file");
     section.check_unknown();
-    listen.map_or_else(|| (Ipv4Addr::LOCALHOST, ADMIN_PORT).into(), |found| found.value)
+    (listen.map_or_else(|| (Ipv4Addr::LOCALHOST, ADMIN_PORT).into(), |found| found.value), token_file)
+}
+
+/// The token of those who may act on calls; nothing within where nobody may.
+pub fn admin_token(
+    root: &Section<'_>,
+    file: Option<&Found<String>>,
+    folder: &Path,
+) -> Option<Option<Reloaded<Secret>>> {
+    let Some(file) = file else { return Some(None) };
+    let token = |texts: &[String]| match Secret::parse(&texts[0])? {
+        token if token.expose().len() < LEAST_TOKEN_BYTES => {
+            Err(format!("a token has at least {LEAST_TOKEN_BYTES} bytes; `zeebe2faas key new` makes one"))
+        }
+        token => Ok(token),
+    };
+    accept(root, file, Reloaded::read(vec![folder.join(&file.value)], token)).map(Some)
 }
 
 pub fn limits(section: &Section<'_>) -> Limits {

@@ -99,7 +99,7 @@ pub struct HeldJob {
 }
 
 /// What becomes of a job whose call failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
     /// The task's pass, whose local variables can be set.
@@ -114,6 +114,9 @@ pub struct Terms {
     /// The function for the tries after one that ran out of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oom_function: Option<String>,
+    /// Whether a person has asked for another try: then any failure is followed by one at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry_now: bool,
 }
 
 /// What became of a job that was brought to the ledger.
@@ -131,6 +134,8 @@ pub enum Acceptance {
         /// Whether Zeebe has its outcome already.
         delivered: bool,
     },
+    /// The outcome of an earlier try is on its way to Zeebe, and what becomes of the job is not settled.
+    Unsettled,
     /// The ledger knows this job's key from another process instance or task, or as closed: another Zeebe.
     Foreign,
 }

@@ -7,12 +7,14 @@ mod call;
 mod kept;
 mod operations;
 mod read;
+mod recovery;
 mod schema;
 mod writer;
 
 pub use call::{Acceptance, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
 pub use kept::Kept;
-pub use read::LedgerReader;
+pub use read::{LedgerReader, Selection};
+pub use recovery::Standing;
 
 use std::{path::Path, path::PathBuf};
 use writer::Writer;

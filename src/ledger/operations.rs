@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::{Serialize, de::DeserializeOwned};
 use zeebe2faas_contract::{CallId, Resources};
 
-const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
+pub(super) const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
 
 impl Ledger {
     /// Writes a call down before its request leaves, and says what is to be done with its job. `begun_elsewhere`:
@@ -170,6 +170,7 @@ struct Known {
     maybe_queued: bool,
     job_closed: bool,
     delivered: bool,
+    unsettled: bool,
     command: Fixed,
 }
 
@@ -178,6 +179,9 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
     let same = known.iter().find(|row| row.id == call.id.as_str());
     if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
         return Ok(Acceptance::Foreign);
+    }
+    if known.iter().any(|row| row.id != call.id.as_str() && row.unsettled) {
+        return Ok(Acceptance::Unsettled);
     }
     let fixed = || Fixed {
         args: call.args.clone(),
@@ -191,8 +195,10 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
             Ok(Acceptance::Submit { command: fixed(), queued_before: begun_elsewhere })
         }
         Some(row) if row.state != State::Accepted => {
-            // An operator may have changed the retries meanwhile.
-            let statement = "UPDATE calls SET reply = ?2 WHERE call_id = ?1 AND state < 2 AND holds_job = 1";
+            // An operator may have changed the retries meanwhile, or asked for another try.
+            let statement = "UPDATE calls SET reply = iif(json_extract(reply, '$.job.terms.retryNow'),
+                             json_set(?2, '$.job.terms.retryNow', json('true')), ?2)
+                             WHERE call_id = ?1 AND state < 2 AND holds_job = 1";
             connection.prepare_cached(statement)?.execute(params![call.id.as_str(), json(&call.reply)?])?;
             Ok(Acceptance::UnderWay { delivered: row.delivered })
         }
@@ -224,7 +230,8 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
 
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
     let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
-                 delivered, args, outputs, deadline_ms, memory_bytes, cores FROM calls WHERE job_key = ?1";
+                 delivered, args, outputs, deadline_ms, memory_bytes, cores,
+                 state = 2 AND delivered = 0 AND holds_job = 1 FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
@@ -234,6 +241,7 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
             maybe_queued: row.get(3)?,
             job_closed: row.get(4)?,
             delivered: row.get(5)?,
+            unsettled: row.get(11)?,
             command: Fixed {
                 args: parsed(row, 6)?,
                 outputs: parsed(row, 7)?,
@@ -263,7 +271,7 @@ fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
+pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
         id: call_id(row, 0)?,
         function: row.get(1)?,

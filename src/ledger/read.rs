@@ -14,6 +14,21 @@ use zeebe2faas_contract::CallId;
 const SUMMARY: &str = "call_id, state, delivered, json_extract(outcome, '$.status'), function, bpmn_process_id,
     process_instance_key, element_id, accepted_ms, ended_ms, deadline_ms";
 
+/// Which calls; by default all.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// In this state.
+    pub state: Option<State>,
+    /// With an outcome that Zeebe does not have.
+    pub undelivered: bool,
+    /// Of this function.
+    pub function: Option<String>,
+    /// Of this process instance.
+    pub instance: Option<i64>,
+    /// Accepted before this, in milliseconds since 1970.
+    pub before_ms: Option<u64>,
+}
+
 /// Reads a ledger, also while a bridge holds it.
 pub struct LedgerReader {
     connection: Connection,
@@ -25,13 +40,18 @@ impl LedgerReader {
         Ok(Self { connection: schema::open_read_only(path)? })
     }
 
-    /// The newest calls, in one state or in any.
-    pub fn list(&self, state: Option<State>, limit: usize) -> Result<Vec<Summary>, LedgerError> {
+    /// The newest calls of a selection.
+    pub fn list(&self, selection: &Selection, limit: usize) -> Result<Vec<Summary>, LedgerError> {
+        let Selection { state, undelivered, function, instance, before_ms } = selection;
         let query = format!(
-            "SELECT {SUMMARY} FROM calls WHERE ?1 IS NULL OR state = ?1 ORDER BY accepted_ms DESC, call_id LIMIT ?2"
+            "SELECT {SUMMARY} FROM calls WHERE (?1 IS NULL OR state = ?1)
+             AND (NOT ?2 OR (state = 2 AND delivered = 0)) AND (?3 IS NULL OR function = ?3)
+             AND (?4 IS NULL OR process_instance_key = ?4) AND (?5 IS NULL OR accepted_ms < ?5)
+             ORDER BY accepted_ms DESC, call_id LIMIT ?6"
         );
         let mut statement = self.connection.prepare(&query)?;
-        let rows = statement.query_map((state.map(|state| state as i64), limit), summary)?;
+        let state = state.map(|state| state as i64);
+        let rows = statement.query_map((state, undelivered, function, instance, before_ms, limit), summary)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

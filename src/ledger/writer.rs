@@ -95,11 +95,11 @@ fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Change>
 fn commit(connection: &Connection, changes: impl Iterator<Item = Change>, told: &mut Vec<Told>) -> Result<(), String> {
     let mut result = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
     for change in changes {
+        told.push(change(result.is_ok().then_some(connection)));
         // A full disk ends the whole transaction within a statement; what follows must not commit on its own.
         if result.is_ok() && connection.is_autocommit() {
             result = Err("the disk or SQLite ended the transaction; is the disk full?".to_owned());
         }
-        told.push(change(result.is_ok().then_some(connection)));
     }
     let result = result.and_then(|()| connection.execute_batch("COMMIT").map_err(|error| error.to_string()));
     if result.is_err() && !connection.is_autocommit() {
@@ -134,7 +134,8 @@ mod tests {
 
         // Polled together, these three are one batch, or several; whoever is told Ok must be there afterwards.
         let (before, filling, after) = tokio::join!(insert(2, 10), insert(3, 100_000), insert(4, 10));
-        assert!(filling.unwrap_err().to_string().contains("full"));
+        let error = filling.unwrap_err().to_string();
+        assert!(error.contains("full"), "{error}");
         let mut kept = vec![1];
         kept.extend(before.is_ok().then_some(2));
         kept.extend(after.is_ok().then_some(4));

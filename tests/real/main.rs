@@ -15,3 +15,4 @@ mod products;
 mod progress;
 mod redelivery;
 mod replicas;
+mod reply_job;

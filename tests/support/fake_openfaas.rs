@@ -19,6 +19,7 @@ pub struct FakeOpenFaas {
     url: String,
     invocations: mpsc::UnboundedReceiver<Invocation>,
     questions: watch::Receiver<usize>,
+    cancelled: watch::Receiver<Vec<String>>,
     functions: watch::Sender<Option<Vec<&'static str>>>,
     server: JoinHandle<()>,
 }
@@ -38,6 +39,7 @@ pub struct Invocation {
 struct Seen {
     invocations: mpsc::UnboundedSender<Invocation>,
     questions: watch::Sender<usize>,
+    cancelled: watch::Sender<Vec<String>>,
     functions: watch::Receiver<Option<Vec<&'static str>>>,
 }
 
@@ -48,15 +50,16 @@ impl FakeOpenFaas {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (send, invocations) = mpsc::unbounded_channel();
         let functions = watch::Sender::default();
-        let seen = Seen { invocations: send, questions: watch::Sender::default(), functions: functions.subscribe() };
-        let questions = seen.questions.subscribe();
+        let (questions, cancelled) = (watch::Sender::default(), watch::Sender::default());
+        let seen = Seen { invocations: send, questions, cancelled, functions: functions.subscribe() };
+        let (questions, cancelled) = (seen.questions.subscribe(), seen.cancelled.subscribe());
         let routes = Router::new()
-            .route("/async-function/{name}", post(take))
+            .route("/async-function/{name}", post(take).delete(cancel))
             .route("/function/{*question}", any(no_answer))
             .route("/system/functions", get(list))
             .with_state(seen);
         let server = tokio::spawn(async move { axum::serve(listener, routes).await.expect("serving never fails") });
-        Self { url, invocations, questions, functions, server }
+        Self { url, invocations, questions, cancelled, functions, server }
     }
 
     /// `http://HOST:PORT`.
@@ -77,6 +80,11 @@ impl FakeOpenFaas {
     /// Whether there is no other invocation.
     pub fn is_idle(&self) -> bool {
         self.invocations.is_empty()
+    }
+
+    /// The calls whose invocations were cancelled.
+    pub fn cancelled(&self) -> Vec<String> {
+        self.cancelled.borrow().clone()
     }
 
     /// Waits until a runner was asked about a call.
@@ -111,6 +119,12 @@ impl Invocation {
 async fn take(State(seen): State<Seen>, Path(function): Path<String>, headers: HeaderMap, body: Bytes) -> StatusCode {
     // A test that has ended does not look any more.
     let _ = seen.invocations.send(Invocation { function, headers, body });
+    StatusCode::ACCEPTED
+}
+
+/// As OpenFaaS Pro does.
+async fn cancel(State(seen): State<Seen>, Path(id): Path<String>) -> StatusCode {
+    seen.cancelled.send_modify(|cancelled| cancelled.push(id));
     StatusCode::ACCEPTED
 }
 

@@ -144,6 +144,21 @@ impl Live {
         (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
+    /// What it answers to an order, with this token.
+    pub async fn act(&self, path: &str, token: Option<&str>) -> (u16, String) {
+        let mut request = http().post(format!("{}{path}", self.admin));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = soon(request.send()).await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
+    /// The token of whoever may act, where the configuration names `admin.token`.
+    pub fn admin_token(&self) -> String {
+        fs::read_to_string(self.folder.path().join("admin.token")).expect("the token").trim().to_owned()
+    }
+
     /// Waits until the admin listener answers as wanted.
     pub async fn until(&self, path: &str, wanted: impl Fn(u16, &str) -> bool) {
         soon(async {
@@ -235,7 +250,7 @@ async fn build_soon(folder: &Path) -> App {
 
 /// Writes keys, a folder of templates and a configuration with these lines at its end; gives the configuration's path.
 pub fn configure(folder: &Path, zeebe: &str, gateway: &str, lines: &str) -> PathBuf {
-    for key in ["token.key", "runner.key"] {
+    for key in ["token.key", "runner.key", "admin.token"] {
         if !folder.join(key).exists() {
             fs::write(folder.join(key), random_key_line("mock")).expect("a file");
         }

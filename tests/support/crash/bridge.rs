@@ -128,6 +128,13 @@ impl Bridge {
         .await
     }
 
+    /// Has something done with a call, and says what it answered.
+    pub async fn act(&self, id: &str, what: &str, token: &str) -> (u16, String) {
+        let request = http().post(format!("{}/api/calls/{id}/{what}", self.admin)).bearer_auth(token);
+        let answer = soon(request.send()).await.expect("it answers");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
     /// Listens to the events from now on.
     pub async fn listen(&self) -> Listener {
         Listener::start(&self.admin).await

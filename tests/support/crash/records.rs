@@ -66,6 +66,12 @@ impl Records {
         .await
     }
 
+    /// How many records of this kind there are so far.
+    pub async fn count(&self, value_type: &str, intent: &str) -> usize {
+        let of_kind = |record: &&Value| record["valueType"] == value_type && record["intent"] == intent;
+        self.until(|records| Some(records.iter().filter(of_kind).count())).await
+    }
+
     /// Reads on until what was read is as wanted.
     async fn until<T>(&self, wanted: impl Fn(&[Value]) -> Option<T>) -> T {
         let mut log = BufReader::new(File::open(&self.log).expect("the broker has a log"));
