@@ -28,9 +28,8 @@ pub(super) const MAX_UNWRITTEN: usize = 1024;
 /// How often in the heartbeat's time-out silence is looked for, and calls asked about at once.
 const LOOKS_IN_TIMEOUT: u32 = 4;
 const SILENT_BATCH: usize = 256;
-/// Rows forgotten at once, and how often.
+/// Rows forgotten at once.
 const FORGET_BATCH: usize = 1000;
-const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 
 impl Bridge {
     /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
@@ -243,7 +242,7 @@ impl Bridge {
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "old calls cannot be removed from the ledger"),
             }
-            tokio::time::sleep(FORGET_INTERVAL).await;
+            tokio::time::sleep(self.0.settings.calls.forget_interval).await;
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Bridge, Parts,
     events::Change,
     log_failure,
-    prepare::{self, Begun, CALL_VARIABLE, TOKEN_GRACE, TRY_VARIABLE},
+    prepare::{self, Begun, CALL_VARIABLE, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
     throw::{self, BpmnError},
     token::Claims,
@@ -129,12 +129,12 @@ impl Bridge {
     }
 
     fn ready<'a>(&self, call: &'a NewCall, command: &Fixed, body: BodyFormat) -> Result<Ready<'a>, String> {
-        let Settings { keys, callback, replica, openfaas, .. } = &self.0.settings;
+        let Settings { keys, callback, calls, replica, openfaas, .. } = &self.0.settings;
         let claims = Claims::new(
             call.pending(command.deadline_ms),
             call.job_key,
             replica.clone(),
-            command.deadline_ms.saturating_add(millis(TOKEN_GRACE)),
+            command.deadline_ms.saturating_add(millis(calls.token_grace)),
         );
         let token = claims.seal(&keys.token).map_err(|error| error.to_string())?;
         let reply_to = ReplyTo {
