@@ -25,7 +25,8 @@ async fn receive(
     body: Body,
 ) -> (StatusCode, &'static str) {
     let key = &bridge.settings().keys.token;
-    let Some(claims) = token.ok().and_then(|Path(token)| Claims::open(&token, key, now_ms())) else {
+    let claims = token.ok().and_then(|Path(token)| Claims::open(&token, key, now_ms()));
+    let Some(claims) = claims.filter(|claims| is_for(claims, &headers)) else {
         bridge.metrics().callback("rejected");
         return (StatusCode::UNAUTHORIZED, "unauthorized\n");
     };
@@ -38,6 +39,11 @@ async fn receive(
             (StatusCode::INTERNAL_SERVER_ERROR, "failed\n")
         }
     }
+}
+
+/// Whether the callback does not say itself that it is another call's. OpenFaaS says whose it is.
+fn is_for(claims: &Claims, headers: &HeaderMap) -> bool {
+    headers.get("x-call-id").is_none_or(|id| id.as_bytes() == claims.call_id().as_str().as_bytes())
 }
 
 impl Bridge {

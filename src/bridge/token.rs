@@ -56,6 +56,11 @@ impl Claims {
         }
     }
 
+    /// Whose callback it is for.
+    pub const fn call_id(&self) -> &CallId {
+        &self.call_id
+    }
+
     /// The token as it stands in the URL: `CLAIMS.ID.MAC`.
     pub fn seal(&self, ring: &KeyRing) -> Result<String, serde_json::Error> {
         let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self)?);

@@ -120,6 +120,21 @@ async fn a_callback_that_comes_again_is_answered_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_callback_that_names_another_call_than_its_token_changes_nothing() {
+    let mut product = Product::start("").await;
+    let (first, second) = (product.invoke(1, "guarded").await, product.invoke(2, "guarded").await);
+    let post = |id: String| {
+        let post = Client::new().post(format!("{}/callback/{}", product.callbacks, first.token()));
+        post.header("x-function-status", 500).header("x-call-id", id).send()
+    };
+    assert_eq!(seen(soon(post(second.call_id().to_owned())).await.unwrap()).await.0, 401);
+    let (_, text) = product.get(&format!("/api/calls/{}", first.call_id())).await;
+    assert!(text.contains(r#""asking":false"#), "{text}");
+    assert_eq!(soon(post(first.call_id().to_owned())).await.unwrap().status(), 200);
+    product.openfaas.was_asked().await;
+}
+
+#[tokio::test]
 async fn an_unsigned_answer_of_a_guarded_function_ends_nothing_and_has_the_runner_asked() {
     let mut product = Product::start("").await;
     let invocation = product.invoke(1, "guarded").await;
