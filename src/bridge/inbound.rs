@@ -137,8 +137,9 @@ impl Bridge {
                     Err(error) => tracing::debug!(call = %call.id, %error, "the ledger still takes nothing"),
                 }
             }
-            let (now_ms, ttl_ms) = (now_ms(), millis(bridge.0.settings.calls.message_ttl));
-            log_failure(bridge.0.ledger.delivered(call.id.clone(), now_ms, now_ms + ttl_ms).await);
+            while bridge.write_down_delivery(&call).await.is_err() {
+                tokio::time::sleep(LEDGER_PAUSE).await;
+            }
             tracing::info!(call = %call.id, "the ledger took an outcome that had been delivered without it");
         }));
     }
@@ -156,14 +157,24 @@ impl Bridge {
         }));
     }
 
-    async fn delivered(&self, slot: Slot, call: &Pending) {
-        let now_ms = now_ms();
-        let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
-        // Should this be lost, the outcome is published again under the same message id.
-        log_failure(self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await);
+    async fn delivered(&self, mut slot: Slot, call: &Pending) {
         self.0.in_flight.release(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::Delivered { delivered: true });
-        drop(slot);
+        // Should a stop come before it is written, the outcome is delivered again at the next start, to no effect.
+        while let Err(error) = self.write_down_delivery(call).await {
+            tracing::debug!(call = %call.id, %error, "the ledger does not take a delivery yet");
+            slot.make_room();
+            tokio::time::sleep(LEDGER_PAUSE).await;
+        }
+    }
+
+    async fn write_down_delivery(&self, call: &Pending) -> Result<(), LedgerError> {
+        let now_ms = now_ms();
+        let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
+        match self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await {
+            Err(LedgerError::Stopped) => Ok(()),
+            written => written,
+        }
     }
 
     /// Delivers what the ledger holds for Zeebe and nobody has begun to deliver, until stopped.

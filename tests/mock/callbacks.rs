@@ -229,6 +229,20 @@ async fn with_a_full_disk_and_without_zeebe_a_callback_is_answered_503_and_taken
 }
 
 #[tokio::test]
+async fn what_zeebe_was_given_while_the_disk_was_full_the_ledger_knows_when_there_is_room() {
+    let mut product = Product::start("zeebe.request_timeout = \"2s\"").await;
+    let invocation = product.invoke(1, "plain").await;
+    product.zeebe.script("PublishMessage", Answer::Silence);
+    assert_eq!(product.call_back(invocation.token(), 200, "{}").await.status(), 200);
+    product.until_outcomes(1).await;
+    product.fill_the_disk();
+    product.until_outcomes(2).await;
+    product.until("/metrics", |_, text| text.contains("calls_in_flight 0")).await;
+    product.make_room_on_the_disk();
+    product.until("/api/calls", |_, text| text.contains(r#""delivered":true"#)).await;
+}
+
+#[tokio::test]
 async fn with_a_full_disk_no_call_is_submitted_and_none_is_lost() {
     let mut product = Product::start("").await;
     product.fill_the_disk();
