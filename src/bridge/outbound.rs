@@ -109,6 +109,12 @@ impl Bridge {
             Submitted::Never(reason) => {
                 self.give_up(job, &call, command.deadline_ms, queued_before, reason).await;
             }
+            // Not completed and not failed: the job comes again when its lock ends, and the guard lets it run once.
+            Submitted::Unsure(reason) => {
+                self.0.metrics.submission(&call.function, "unknown");
+                tracing::warn!(call = %call.id, job = job.key, reason, "may be queued; submitted again with the job");
+                self.0.in_flight.release(&call.id);
+            }
             Submitted::NotNow(reason) => {
                 self.0.metrics.submission(&call.function, "refused");
                 log_failure(ledger.nothing_queued(call.id.clone()).await);
