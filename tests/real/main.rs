@@ -9,6 +9,7 @@ mod faas_call;
 mod incidents;
 mod kill;
 mod load;
+mod matrix;
 mod outages;
 mod products;
 mod redelivery;

@@ -6,7 +6,10 @@ pub mod doctor;
 pub mod fake_gateway;
 pub mod fake_openfaas;
 pub mod live;
+pub mod matrix;
 pub mod product;
+pub mod soak;
+pub mod storm;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,6 +1,6 @@
 //! `zeebe2faas-dev bench`: memory, start and CPU of the real `zeebe2faas run`, on a real broker; a report.
 
-mod machine;
+pub mod machine;
 mod measure;
 mod process;
 mod report;
