@@ -8,9 +8,9 @@ const LANES: usize = 4;
 /// The step at which the fault is the hardest to get over.
 const fn step(fault: Fault) -> Step {
     match fault {
-        Fault::Sigkill | Fault::GatewayAway | Fault::CallbackEarly | Fault::ReplicaKilled => Step::SubmitAnswer,
+        Fault::Sigkill | Fault::CallbackEarly | Fault::ReplicaKilled => Step::SubmitAnswer,
         Fault::Sigterm | Fault::CallbackLost | Fault::CallbackDoubled => Step::FunctionRuns,
-        Fault::OtherToken => Step::SubmitRequest,
+        Fault::GatewayAway | Fault::OtherToken => Step::SubmitRequest,
         Fault::ZeebeAway | Fault::ZeebeRestarted | Fault::DiskFull => Step::CallbackArrives,
     }
 }

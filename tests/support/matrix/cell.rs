@@ -54,8 +54,12 @@ impl Cell {
     ) -> Result<(), String> {
         let mut stage = Stage::set_up(self, address, log, calls).await;
         let stopped = self.step.reach(&mut stage).await;
-        self.fault.happen(&mut stage, stopped, restart).await?;
-        verdict::read(&stage).await
+        let happened = self.fault.happen(&mut stage, stopped, restart).await;
+        let result = happened.and(verdict::read(&stage).await);
+        if result.is_err() {
+            stage.bridges.iter().for_each(|bridge| eprintln!("{self}, the bridge's log:\n{}", bridge.log()));
+        }
+        result
     }
 }
 

@@ -138,7 +138,7 @@ impl Fault {
                 let restarting = ticket.arrive().await;
                 stopped.lose_on(Peer::Zeebe);
                 stage.release_functions();
-                restarting.is_over().await;
+                restarting.over().await;
             }
             Self::GatewayAway => {
                 stage.gateway.cut().await;

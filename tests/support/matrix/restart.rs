@@ -82,7 +82,7 @@ impl Drop for Ticket {
 
 impl Restarting {
     /// Waits until the broker is back.
-    pub(super) async fn is_over(mut self) {
+    pub(super) async fn over(mut self) {
         // Nobody restarts it any more: what follows will say so.
         let _ = self.0.wait_for(|state| state.phase >= Phase::Back).await;
     }
