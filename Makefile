@@ -27,7 +27,7 @@ test-real: ## Run the tests on a real Zeebe broker and real OTB
 	cargo test -p zeebe2faas-tests --test real
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 
-fault-matrix: ## Let every fault happen at every step, and write docs/reliability.md (30 minutes)
+fault-matrix: ## Let every fault happen at every step, and write docs/reliability.md (10 minutes)
 	@$(SETUP) build zeebe
 	cargo build --workspace --bins
 	cargo test -p zeebe2faas-tests --test fault-matrix

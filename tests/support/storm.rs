@@ -106,8 +106,8 @@ impl Storm {
             "
 ## {CALLS} callbacks while Zeebe is away
 
-{verdict} {CALLS} calls are in flight; Zeebe goes away for {away} s; all callbacks come, {AT_ONCE} at a time; Zeebe comes
-back. The bridge is a process of its own between stand-ins for Zeebe and OpenFaaS, on default settings but for
+{verdict} {CALLS} calls are in flight; Zeebe goes away for {away} s; all callbacks come, {AT_ONCE} at a time; Zeebe
+comes back. The bridge is a process of its own between stand-ins for Zeebe and OpenFaaS, on default settings but for
 `max_in_flight`. Memory is the kernel's VmRSS and VmHWM, MB are 10⁶ bytes.
 
 | figure | |
