@@ -83,8 +83,10 @@ impl Fault {
                 "the callback comes before the step is over; while the function runs: OpenFaaS gives \
                                     up waiting, calls back with its own 502, and never again"
             }
-            Self::OtherToken => "the callback of another call, with its runner's signature, is posted to each call's \
-                                 callback URL",
+            Self::OtherToken => {
+                "the callback of another call, with its runner's signature, is posted to each call's \
+                                 callback URL"
+            }
             Self::DiskFull => "for 5 s no file of the bridge can be written",
             Self::ReplicaKilled => {
                 "two bridges with a ledger each share the jobs; the one that gets the callbacks is \
