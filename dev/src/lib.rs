@@ -6,5 +6,5 @@ pub mod bench;
 pub mod broker;
 pub mod demo;
 pub mod host;
-mod machine;
+pub mod machine;
 pub mod phr;

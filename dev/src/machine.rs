@@ -2,6 +2,8 @@
 
 use std::{fs, process::Command};
 
+const BUILD: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+
 /// Name and value of each fact; a fact that cannot be found out is said to be unknown.
 pub fn facts() -> Vec<(&'static str, String)> {
     let mut facts = vec![
@@ -10,7 +12,7 @@ pub fn facts() -> Vec<(&'static str, String)> {
             "Project",
             known(
                 output("git", &["describe", "--always", "--dirty"])
-                    .map(|commit| format!("zeebe2faas {}, commit {commit}, release build", env!("CARGO_PKG_VERSION"))),
+                    .map(|commit| format!("zeebe2faas {}, commit {commit}, {BUILD} build", env!("CARGO_PKG_VERSION"))),
             ),
         ),
         ("Zeebe", crate::broker::VERSION.to_owned()),

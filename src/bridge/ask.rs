@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Semaphore;
-use zeebe2faas_contract::{CallId, CallState, KeyRing};
+use zeebe2faas_contract::{self as contract, CallId, CallState, KeyRing};
 
 /// Questions to runners at the same time.
 const MAX_QUESTIONS: usize = 16;
@@ -158,8 +158,14 @@ impl Questions {
             CallState::Running => Ok(None),
             CallState::Unknown => {
                 let ring = self.secret.current().for_function(&call.function);
-                let after = self.gateway.forbid(&call.function, &call.id, &ring).await?;
-                Ok(matches!(after, CallState::Ended { .. }).then(|| never_started(call)))
+                Ok(match self.gateway.forbid(&call.function, &call.id, &ring).await? {
+                    CallState::Ended { report } if report.outcome == contract::Outcome::Cancelled => {
+                        Some(never_started(call))
+                    }
+                    // It began after the first question, and has ended before the second.
+                    CallState::Ended { report } => Some(Outcome::reported(*report)),
+                    CallState::Running | CallState::Unknown => None,
+                })
             }
         }
     }
@@ -186,4 +192,78 @@ fn never_started(call: &Pending) -> Outcome {
         call.function
     );
     Outcome::plain(call.id.clone(), call.function.clone(), Status::Refused, message, true)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{self, Environment},
+        ledger::Reply,
+    };
+    use axum::{Router, extract::State, http::HeaderMap, routing::get};
+    use zeebe2faas_contract::{Report, SIGNATURE_HEADER, random_key_line, signature::Answer};
+
+    type Told = (KeyRing, CallId, contract::Outcome);
+
+    /// A runner that knows nothing of the call, and when the call is forbidden says that it has ended.
+    async fn runner(told: Told) -> String {
+        async fn signed((ring, id, _): &Told, headers: &HeaderMap, state: &CallState) -> (HeaderMap, Vec<u8>) {
+            let body = serde_json::to_vec(state).unwrap();
+            let question = headers[SIGNATURE_HEADER].to_str().unwrap();
+            let answer = Answer { function: "f", call_id: id, status: 200, question, body: &body };
+            let signature = answer.sign(&ring.for_function("f")).parse().unwrap();
+            (HeaderMap::from_iter([(SIGNATURE_HEADER.parse().unwrap(), signature)]), body)
+        }
+        let look =
+            async |State(told): State<Told>, headers: HeaderMap| signed(&told, &headers, &CallState::Unknown).await;
+        let forbid = async |State(told): State<Told>, headers: HeaderMap| {
+            let report = serde_json::json!({ "callId": told.1, "function": "f", "outcome": told.2 });
+            let report: Report = serde_json::from_value(report).unwrap();
+            signed(&told, &headers, &CallState::Ended { report: Box::new(report) }).await
+        };
+        let routes = Router::new().route("/function/{*path}", get(look).delete(forbid)).with_state(told);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        url
+    }
+
+    async fn settled(said: contract::Outcome) -> Outcome {
+        let folder = tempfile::tempdir().unwrap();
+        let (secret, id) = (KeyRing::parse(&random_key_line("k1")).unwrap(), CallId::new("c", 1, 1));
+        std::fs::write(folder.path().join("token.key"), random_key_line("k1")).unwrap();
+        let text = format!(
+            "cluster = 'c'\ncallback.url = 'http://h:1'\nkeys.token_file = 'token.key'\nopenfaas.gateway = '{}'\n",
+            runner((secret.clone(), id.clone(), said)).await
+        );
+        let settings = config::parse(&folder.path().join("z.toml"), &text, &Environment::new()).unwrap();
+        let (gateway, ledger) =
+            (Gateway::new(&settings.openfaas).unwrap(), Ledger::open(&folder.path().join("l")).unwrap());
+        let questions =
+            Questions::new(gateway, ledger, Reloaded::fixed(secret), Duration::from_millis(10), Duration::ZERO);
+        let call = Pending {
+            id,
+            function: "f".into(),
+            run_once: true,
+            reply: Reply::Message("faas-done".into()),
+            result: "call".into(),
+            tenant: String::new(),
+            deadline_ms: u64::MAX,
+        };
+        questions.ask(&call, Insistence::UntilEnded).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_call_that_runs_to_its_end_between_two_questions_ended_as_its_runner_says() {
+        assert_eq!(settled(contract::Outcome::Succeeded).await.status, Status::Succeeded);
+        assert_eq!(settled(contract::Outcome::Failed).await.status, Status::Failed);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_can_never_start_was_refused() {
+        let outcome = settled(contract::Outcome::Cancelled).await;
+        assert_eq!((outcome.status, outcome.retryable), (Status::Refused, true));
+    }
 }

@@ -33,7 +33,7 @@ async fn receive(
 ) -> (StatusCode, &'static str) {
     let key = bridge.settings().keys.token.current();
     let claims = token.ok().and_then(|Path(token)| Claims::open(&token, &key, now_ms()).map(|claims| (claims, token)));
-    let Some((claims, token)) = claims else {
+    let Some((claims, token)) = claims.filter(|(claims, _)| is_for(claims, &headers)) else {
         bridge.metrics().callback("rejected");
         return UNAUTHORIZED;
     };
@@ -53,6 +53,10 @@ async fn receive(
 }
 
 const UNAUTHORIZED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "unauthorized\n");
+/// Whether the callback does not say itself that it is another call's. OpenFaaS says whose it is.
+fn is_for(claims: &Claims, headers: &HeaderMap) -> bool {
+    headers.get("x-call-id").is_none_or(|id| id.as_bytes() == claims.call_id().as_str().as_bytes())
+}
 
 impl Bridge {
     /// Reads the body, within its limits of size and time, and acts on it. What arrived of a body that breaks off or

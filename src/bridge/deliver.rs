@@ -189,9 +189,14 @@ impl Slot {
         self.taken_over.notified().await;
     }
 
-    /// Makes room for others but keeps the call marked, so that it is not tried again before `pause` has passed.
-    pub async fn rest(mut self, pause: Duration) {
+    /// Makes room for others but keeps the call marked, so that it is not begun again.
+    pub fn make_room(&mut self) {
         self.room = None;
+    }
+
+    /// The same until `pause` has passed.
+    pub async fn rest(mut self, pause: Duration) {
+        self.make_room();
         tokio::time::sleep(pause).await;
         let deliveries = self.deliveries.clone();
         drop(self);

@@ -2,7 +2,7 @@
 //! it is doing where its runner tells. Nothing of that is ever written down.
 
 use super::running::Running;
-use crate::clock::millis;
+use crate::{clock::millis, ledger::State};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -85,10 +85,13 @@ impl InFlight {
         self.lock().entry(id).or_default()._permit = Some(permit);
     }
 
-    /// Counts a call that the ledger knew at the start, though a lowered limit may have no permit for it.
-    pub fn resume(&self, id: CallId, ended: bool, limit: &Arc<Semaphore>) {
-        let run = if ended { Run::Ended } else { Run::Silent };
-        self.lock().insert(id, Entry { _permit: Arc::clone(limit).try_acquire_owned().ok(), run, silence: None });
+    /// Counts a call that the ledger knew at the start, though a lowered limit may have no permit for it. One that was
+    /// only accepted has none until its job comes again: the job needs one to come.
+    pub fn resume(&self, id: CallId, state: State, limit: &Arc<Semaphore>) {
+        let run = if state == State::Ended { Run::Ended } else { Run::Silent };
+        let limit = (state != State::Accepted).then(|| Arc::clone(limit));
+        let permit = limit.and_then(|limit| limit.try_acquire_owned().ok());
+        self.lock().insert(id, Entry { _permit: permit, run, silence: None });
     }
 
     /// Takes a report of progress. `tell` is called if it is the latest, and before the call can end.
@@ -208,7 +211,7 @@ mod tests {
 
     fn call(calls: &InFlight, number: i64) -> CallId {
         let id = CallId::new("test", number, 1);
-        calls.resume(id.clone(), false, &Arc::new(Semaphore::new(1)));
+        calls.resume(id.clone(), State::Submitted, &Arc::new(Semaphore::new(1)));
         id
     }
 
@@ -224,6 +227,15 @@ mod tests {
             }
         }
         assert_eq!(asked_at, [45, 135, 315, 675, 1275, 1875, 2475, 3075, 3675]);
+    }
+
+    #[test]
+    fn a_call_whose_submission_is_not_known_leaves_room_for_its_job_to_come_again() {
+        let (calls, limit) = (InFlight::default(), Arc::new(Semaphore::new(3)));
+        for (number, state) in [(1, State::Accepted), (2, State::Submitted), (3, State::Ended)] {
+            calls.resume(CallId::new("test", number, 1), state, &limit);
+        }
+        assert_eq!((calls.len(), limit.available_permits()), (3, 1));
     }
 
     #[test]

@@ -28,9 +28,8 @@ pub(super) const MAX_UNWRITTEN: usize = 1024;
 /// How often in the heartbeat's time-out silence is looked for, and calls asked about at once.
 const LOOKS_IN_TIMEOUT: u32 = 4;
 const SILENT_BATCH: usize = 256;
-/// Rows forgotten at once, and how often.
+/// Rows forgotten at once.
 const FORGET_BATCH: usize = 1000;
-const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 
 impl Bridge {
     /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
@@ -132,10 +131,10 @@ impl Bridge {
         match self.0.ledger.end(call.id.clone(), json, ended_ms).await {
             Ok(Closing::First(call)) => {
                 self.ended(&call, outcome, ended_ms);
-                self.delivered(&call).await;
+                self.delivered_elsewhere(&call).await;
             }
             // This replica has found out by itself, and need not deliver any more.
-            Ok(Closing::Late) => self.delivered(&call).await,
+            Ok(Closing::Late) => self.delivered_elsewhere(&call).await,
             Ok(Closing::NoRow) => {}
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "the ledger cannot take the end of a call; it is told again");
@@ -171,8 +170,9 @@ impl Bridge {
                     Err(error) => tracing::debug!(call = %call.id, %error, "the ledger still takes nothing"),
                 }
             }
-            let (now_ms, ttl_ms) = (now_ms(), millis(bridge.0.settings.calls.message_ttl));
-            log_failure(bridge.0.ledger.delivered(call.id.clone(), now_ms, now_ms + ttl_ms).await);
+            while bridge.write_down_delivery(&call).await.is_err() {
+                tokio::time::sleep(LEDGER_PAUSE).await;
+            }
             tracing::info!(call = %call.id, "the ledger took an outcome that had been delivered without it");
         }));
     }
@@ -185,10 +185,7 @@ impl Bridge {
                 () = slot.taken_over() => return,
             };
             match delivery {
-                Ok(()) => {
-                    bridge.delivered(&call).await;
-                    drop(slot);
-                }
+                Ok(()) => bridge.delivered(slot, &call).await,
                 Err(error) => {
                     tracing::error!(call = %call.id, %error, again_in = ?REFUSED_PAUSE, "Zeebe refuses the outcome");
                     slot.rest(REFUSED_PAUSE).await;
@@ -197,13 +194,35 @@ impl Bridge {
         }));
     }
 
-    pub(super) async fn delivered(&self, call: &Pending) {
-        let now_ms = now_ms();
-        let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
-        // Should this be lost, the outcome is published again under the same message id.
-        log_failure(self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await);
+    /// Zeebe has the outcome. Should a stop come before that is written, it is delivered again at the next start, to no
+    /// effect.
+    pub(super) async fn delivered(&self, mut slot: Slot, call: &Pending) {
+        self.let_go(call);
+        while let Err(error) = self.write_down_delivery(call).await {
+            tracing::debug!(call = %call.id, %error, "the ledger does not take a delivery yet");
+            slot.make_room();
+            tokio::time::sleep(LEDGER_PAUSE).await;
+        }
+    }
+
+    /// The same where another replica has delivered it.
+    async fn delivered_elsewhere(&self, call: &Pending) {
+        self.let_go(call);
+        log_failure(self.write_down_delivery(call).await);
+    }
+
+    fn let_go(&self, call: &Pending) {
         self.0.in_flight.release(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::Delivered { delivered: true });
+    }
+
+    async fn write_down_delivery(&self, call: &Pending) -> Result<(), LedgerError> {
+        let now_ms = now_ms();
+        let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
+        match self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await {
+            Err(LedgerError::Stopped) => Ok(()),
+            written => written,
+        }
     }
 
     /// Delivers what the ledger holds for Zeebe and nobody has begun to deliver, until stopped.
@@ -282,7 +301,7 @@ impl Bridge {
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "old calls cannot be removed from the ledger"),
             }
-            tokio::time::sleep(FORGET_INTERVAL).await;
+            tokio::time::sleep(self.0.settings.calls.forget_interval).await;
         }
     }
 }

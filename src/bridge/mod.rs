@@ -212,8 +212,8 @@ impl Bridge {
 
     /// Counts the calls that were in flight when the last process ended, against the limit of their job type.
     pub async fn resume(&self, job_type: &str, limit: &Arc<Semaphore>) -> Result<(), LedgerError> {
-        for (id, ended) in self.0.ledger.in_flight(job_type.to_owned()).await? {
-            self.0.in_flight.resume(id, ended, limit);
+        for (id, state) in self.0.ledger.in_flight(job_type.to_owned()).await? {
+            self.0.in_flight.resume(id, state, limit);
         }
         Ok(())
     }

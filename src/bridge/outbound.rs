@@ -4,7 +4,7 @@ use super::{
     Bridge, Parts,
     events::Change,
     log_failure,
-    prepare::{self, Begun, CALL_VARIABLE, TOKEN_GRACE, TRY_VARIABLE},
+    prepare::{self, Begun, CALL_VARIABLE, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
     throw::{self, BpmnError},
     token::Claims,
@@ -120,6 +120,12 @@ impl Bridge {
             Submitted::Never(reason) => {
                 self.give_up(job, &call, command.deadline_ms, queued_before, reason).await;
             }
+            // Not completed and not failed: the job comes again when its lock ends, and the guard lets it run once.
+            Submitted::Unsure(reason) => {
+                self.0.metrics.submission(&call.function, "unknown");
+                tracing::warn!(call = %call.id, job = job.key, reason, "may be queued; submitted again with the job");
+                self.0.in_flight.release(&call.id);
+            }
             Submitted::NotNow(reason) => {
                 self.0.metrics.submission(&call.function, "refused");
                 log_failure(ledger.nothing_queued(call.id.clone()).await);
@@ -140,12 +146,12 @@ impl Bridge {
     }
 
     fn ready<'a>(&self, call: &'a NewCall, command: &Fixed, body: BodyFormat) -> Result<Ready<'a>, String> {
-        let Settings { keys, callback, replica, openfaas, .. } = &self.0.settings;
+        let Settings { keys, callback, calls, replica, openfaas, .. } = &self.0.settings;
         let claims = Claims::new(
             call.pending(command.deadline_ms),
             call.job_key,
             replica.clone(),
-            command.deadline_ms.saturating_add(millis(TOKEN_GRACE)),
+            command.deadline_ms.saturating_add(millis(calls.token_grace)),
         );
         let token = claims.seal(&keys.token.current()).map_err(|error| error.to_string())?;
         let reply_to = ReplyTo {

@@ -12,7 +12,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 use zeebe2faas_contract::CallId;
 
 /// Counts the tries of a job; absent means the first. Local to the task.
@@ -21,8 +21,6 @@ pub const TRY_VARIABLE: &str = "zeebe2faasTry";
 pub const OOM_VARIABLE: &str = "zeebe2faasOom";
 /// Holds a [`Begun`] while a job stays open for its call. Local to the task.
 pub const CALL_VARIABLE: &str = "zeebe2faasCall";
-/// How long a token outlives its call's deadline.
-pub const TOKEN_GRACE: Duration = Duration::from_secs(24 * 3600);
 
 /// A call that can be written down and submitted.
 #[derive(Debug)]
@@ -109,7 +107,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         resources: template.resources,
         accepted_ms: now_ms,
         deadline_ms,
-        keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(TOKEN_GRACE)),
+        keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(settings.calls.token_grace)),
     };
     let resubmit = resubmits(&known, task.on_unknown);
     Ok(Prepared { call, body: known.body, resubmit, begun_before: begun.is_some() })

@@ -143,8 +143,10 @@ impl Bridge {
         let slot = self.0.deliveries.take_over(&call.id);
         match self.0.messenger.deliver(&call, &outcome, Retry::within(PATIENCE)).await {
             Ok(()) => {
-                self.delivered(&call).await;
-                drop(slot);
+                let bridge = self.clone();
+                tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+                    bridge.delivered(slot, &call).await;
+                }));
                 Ok("delivered: Zeebe has its outcome".to_owned())
             }
             Err(error) => {

@@ -32,6 +32,8 @@ pub struct Ready<'a> {
 pub enum Submitted {
     /// OpenFaaS has the call, or may have it: nothing else can be found out.
     Queued,
+    /// OpenFaaS may have it, and whoever is handed the job next may submit it again.
+    Unsure(String),
     /// No try of this round can have been queued; a later one may be.
     NotNow(String),
     /// No try of this round can have been queued, and none will be before somebody changes something.
@@ -114,8 +116,7 @@ impl<'a> Ready<'a> {
                 }
             };
             if left <= pause {
-                tracing::warn!(call = %self.call_id, reason, maybe_queued, "not accepted while the job's lock was fresh");
-                return if maybe_queued { Submitted::Queued } else { Submitted::NotNow(reason) };
+                return if maybe_queued { Submitted::Unsure(reason) } else { Submitted::NotNow(reason) };
             }
             tracing::debug!(call = %self.call_id, reason, ?pause, "submitting again");
             tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;

@@ -169,6 +169,10 @@ pub struct Calls {
     pub timeout: Duration,
     /// How long past the deadline the bridge waits for the runner's word before it says `timedOut`.
     pub grace: Duration,
+    /// How long the token in a callback URL outlives its call's deadline, and the ledger's row with it.
+    pub token_grace: Duration,
+    /// Pause between two looks for rows that nothing can ask for any more.
+    pub forget_interval: Duration,
     /// How long Zeebe keeps a message for a receive task that is not there yet.
     pub message_ttl: Duration,
     /// Pause between two questions to a runner about the same call, at most.

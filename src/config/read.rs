@@ -72,6 +72,8 @@ fn calls(section: &Section<'_>) -> Calls {
     let calls = Calls {
         timeout: section.duration("timeout", 4 * HOUR, SECOND..=30 * DAY),
         grace: section.duration("grace", 30 * SECOND, Duration::ZERO..=HOUR),
+        token_grace: section.duration("token_grace", DAY, SECOND..=90 * DAY),
+        forget_interval: section.duration("forget_interval", 10 * MINUTE, SECOND..=DAY),
         message_ttl: section.duration("message_ttl", 7 * DAY, SECOND..=90 * DAY),
         ask_interval: section.duration("ask_interval", 30 * SECOND, 10 * MILLISECOND..=HOUR),
         heartbeat_timeout: section.duration("heartbeat_timeout", 45 * SECOND, 100 * MILLISECOND..=HOUR),

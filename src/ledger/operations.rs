@@ -142,15 +142,16 @@ impl Ledger {
             .await
     }
 
-    /// Calls of a job type that count against its limit: their outcome is not with Zeebe yet. With each, whether it
-    /// has one.
-    pub async fn in_flight(&self, job_type: String) -> Result<Vec<(CallId, bool)>, LedgerError> {
-        let query = "SELECT call_id, state = 2 FROM calls WHERE job_type = ?1 AND
+    /// Calls of a job type whose outcome is not with Zeebe yet.
+    pub async fn in_flight(&self, job_type: String) -> Result<Vec<(CallId, State)>, LedgerError> {
+        let query = "SELECT call_id, state FROM calls WHERE job_type = ?1 AND
                      ((state < 2 AND maybe_queued = 1) OR (state = 2 AND delivered = 0))";
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(query)?;
-                statement.query_map([job_type], |row| Ok((call_id(row, 0)?, row.get(1)?)))?.collect()
+                statement
+                    .query_map([job_type], |row| Ok((call_id(row, 0)?, State::from_number(row.get(1)?))))?
+                    .collect()
             })
             .await
     }

@@ -120,6 +120,21 @@ async fn a_callback_that_comes_again_is_answered_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_callback_that_names_another_call_than_its_token_changes_nothing() {
+    let mut product = Live::start("").await;
+    let (first, second) = (product.invoke(1, "guarded").await, product.invoke(2, "guarded").await);
+    let post = |id: String| {
+        let post = http().post(format!("{}/callback/{}", product.callbacks, first.token()));
+        post.header("x-function-status", 500).header("x-call-id", id).send()
+    };
+    assert_eq!(seen(soon(post(second.call_id().to_owned())).await.unwrap()).await.0, 401);
+    let (_, text) = product.get(&format!("/api/calls/{}", first.call_id())).await;
+    assert!(text.contains(r#""asking":false"#), "{text}");
+    assert_eq!(soon(post(first.call_id().to_owned())).await.unwrap().status(), 200);
+    product.openfaas.was_asked().await;
+}
+
+#[tokio::test]
 async fn an_unsigned_answer_of_a_guarded_function_ends_nothing_and_has_the_runner_asked() {
     let mut live = Live::start("").await;
     let invocation = live.invoke(1, "guarded").await;
@@ -211,6 +226,20 @@ async fn with_a_full_disk_and_without_zeebe_a_callback_is_answered_503_and_taken
     live.make_room_on_the_disk();
     assert_eq!(live.call_back(invocation.token(), 200, "{}").await.status(), 200);
     live.until("/api/calls", |_, text| text.contains(r#""delivered":true"#)).await;
+}
+
+#[tokio::test]
+async fn what_zeebe_was_given_while_the_disk_was_full_the_ledger_knows_when_there_is_room() {
+    let mut product = Live::start("zeebe.request_timeout = \"2s\"").await;
+    let invocation = product.invoke(1, "plain").await;
+    product.zeebe.script("PublishMessage", Answer::Silence);
+    assert_eq!(product.call_back(invocation.token(), 200, "{}").await.status(), 200);
+    product.until_outcomes(1).await;
+    product.fill_the_disk();
+    product.until_outcomes(2).await;
+    product.until("/metrics", |_, text| text.contains("calls_in_flight 0")).await;
+    product.make_room_on_the_disk();
+    product.until("/api/calls", |_, text| text.contains(r#""delivered":true"#)).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod faas_call;
 mod incidents;
 mod kill;
 mod load;
+mod matrix;
 mod out_of_memory;
 mod outages;
 mod products;

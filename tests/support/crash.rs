@@ -4,14 +4,21 @@
 mod bridge;
 mod proxy;
 mod records;
+mod relay;
 
 pub use bridge::Bridge;
-pub use proxy::{Held, Hold, Point, Proxy};
+pub use proxy::{Held, Hold, Point, Proxy, Tapped};
 pub use records::{Incident, Records};
+pub use relay::Relay;
 
 use crate::{PATIENCE, binaries, soon};
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::{sync::OnceCell, task::JoinHandle};
 use zeebe2faas::zeebe::{Client, NewInstance, Retry, Settings};
@@ -22,6 +29,7 @@ use zeebe2faas_dev::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+const WORKERS: usize = 8;
 
 const STACK: &str = "
 provider: {name: openfaas}
@@ -129,28 +137,29 @@ impl Site {
             configuration: "functions.count.run_once = true",
             processes: vec![one_call(name, &[("function", "count"), ("cmdline", COUNT)])],
         };
-        Self::set_up(broker, name, setup).await
+        Self::at(broker.grpc_address(), broker.log(), name, setup, WORKERS).await
     }
 
     /// Everything but the bridge. `name` is the job type's.
     pub async fn with(name: &'static str, setup: Setup<'_>) -> Self {
-        Self::set_up(broker().await, name, setup).await
+        let broker = broker().await;
+        Self::at(broker.grpc_address(), broker.log(), name, setup, WORKERS).await
     }
 
-    async fn set_up(broker: &Broker, name: &'static str, setup: Setup<'_>) -> Self {
-        let address = broker.grpc_address();
+    /// The same at the broker of this address and log, with so many queue workers.
+    pub async fn at(address: String, log: PathBuf, name: &'static str, setup: Setup<'_>, workers: usize) -> Self {
         let folder = TempDir::new().expect("a folder");
         let secret = random_key_line("kill");
         fs::write(folder.path().join("runner.key"), &secret).expect("a file");
         fs::write(folder.path().join("token.key"), random_key_line("kill")).expect("a file");
-        let host = functions(folder.path(), KeyRing::parse(&secret).expect("a key"), &setup).await;
+        let host = functions(folder.path(), KeyRing::parse(&secret).expect("a key"), &setup, workers).await;
         let (gateway, callbacks, zeebe) = (Proxy::http().await, Proxy::http().await, Proxy::grpc(&address).await);
         gateway.aim(host.url());
         let client = Client::new(&Settings::new(address)).expect("an address");
         let files = setup.processes.into_iter().map(|(file, text)| (file, text.into_bytes())).collect();
         client.deploy_resource(files, "", Retry::within(PATIENCE)).await.expect("the processes are deployed");
         let configuration = setup.configuration.to_owned();
-        let records = Records::new(broker.log(), name);
+        let records = Records::new(log, name);
         Self { name, configuration, folder, client, records, host, gateway, callbacks, zeebe }
     }
 
@@ -282,7 +291,7 @@ pub async fn broker() -> &'static Broker {
     BROKER.get_or_init(async || Broker::start(options).await.expect("a broker")).await
 }
 
-async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>) -> Host {
+async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>, workers: usize) -> Host {
     let bin = folder.join("bin");
     fs::create_dir(&bin).expect("a folder");
     for (name, text) in setup.programs {
@@ -291,7 +300,7 @@ async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>) -> Host {
     }
     let mut options = HostOptions::new(Stack::parse("stack.yml", setup.stack).expect("a stack"), folder.join("state"));
     options.key_ring = Some(ring);
-    options.workers = 8;
+    options.workers = workers;
     options.path_dirs = vec![bin, binaries()];
     Host::start(options).await.expect("the functions start")
 }

@@ -7,8 +7,11 @@ pub mod events;
 pub mod fake_gateway;
 pub mod fake_openfaas;
 pub mod live;
+pub mod matrix;
 pub mod pki;
 pub mod site;
+pub mod soak;
+pub mod storm;
 pub mod token_server;
 
 use std::{path::PathBuf, time::Duration};

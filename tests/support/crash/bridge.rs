@@ -25,6 +25,7 @@ pub struct Bridge {
     settings: Vec<(String, String)>,
     child: Option<Child>,
     admin: String,
+    callback: String,
     log: Arc<Mutex<String>>,
 }
 
@@ -33,7 +34,8 @@ impl Bridge {
     pub async fn start(configuration: &Path, settings: &[(&str, &str)], callbacks: &Proxy) -> Self {
         let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let (configuration, log) = (configuration.to_owned(), Arc::default());
-        let mut bridge = Self { configuration, settings, child: None, admin: String::new(), log };
+        let (admin, callback) = (String::new(), String::new());
+        let mut bridge = Self { configuration, settings, child: None, admin, callback, log };
         bridge.restart(callbacks).await;
         bridge
     }
@@ -52,8 +54,26 @@ impl Bridge {
         tokio::spawn(read(child.stderr.take().expect("it is piped"), self.log.clone(), send));
         self.child = Some(child);
         let (callback, admin) = soon(started).await.expect("it ends before it has started");
-        callbacks.aim(&format!("http://{callback}"));
-        self.admin = format!("http://{admin}");
+        (self.callback, self.admin) = (format!("http://{callback}"), format!("http://{admin}"));
+        callbacks.aim(&self.callback);
+    }
+
+    /// `http://HOST:PORT` of the callback listener.
+    pub fn callback_url(&self) -> &str {
+        &self.callback
+    }
+
+    /// `http://HOST:PORT` of the admin listener.
+    pub fn admin_url(&self) -> &str {
+        &self.admin
+    }
+
+    /// Figures of the process in kB, as `/proc/PID/status` names them: `VmRSS`, `VmHWM`.
+    pub fn memory_kb(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).expect("a figure of the kernel")
     }
 
     /// SIGKILL: nothing is finished, nothing is written.
@@ -82,6 +102,36 @@ impl Bridge {
     /// What it has logged so far, a JSON object a line.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it says that it is stopping, or has stopped.
+    pub async fn stops(&self) {
+        soon(async {
+            while let Ok(answer) = http().get(format!("{}/readyz", self.admin)).send().await
+                && !answer.text().await.is_ok_and(|text| text.contains("stopping"))
+            {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until the counter `name` of its figures is at least so high.
+    pub async fn has_counted(&self, name: &str, count: f64) {
+        soon(async {
+            while self.figure(name).await < count {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        })
+        .await;
+    }
+
+    /// A figure by its name in `/metrics`, all labels together.
+    pub async fn figure(&self, name: &str) -> f64 {
+        let answer = self.get("metrics").await;
+        let text = answer.text().await.expect("a text");
+        let samples = text.lines().filter(|line| line.starts_with(name));
+        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
     /// How it ended by itself.

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Request, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -27,6 +27,18 @@ struct Shared {
     target: Mutex<Target>,
     stops: Mutex<Vec<Arc<Stop>>>,
     seen: Mutex<Vec<String>>,
+    tap: Mutex<Option<Vec<Tapped>>>,
+}
+
+/// A request that was listened to.
+#[derive(Debug, Clone)]
+pub struct Tapped {
+    /// Its path.
+    pub path: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
 }
 
 #[derive(Clone)]
@@ -97,8 +109,8 @@ impl Proxy {
     async fn bind(target: Target) -> (TcpListener, String, Arc<Shared>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (stops, seen) = Default::default();
-        (listener, url, Arc::new(Shared { target: Mutex::new(target), stops, seen }))
+        let (stops, seen, tap) = Default::default();
+        (listener, url, Arc::new(Shared { target: Mutex::new(target), stops, seen, tap }))
     }
 
     /// `http://HOST:PORT`.
@@ -119,6 +131,17 @@ impl Proxy {
         let stop = Arc::new(Stop { path_part, point, held, verdict });
         lock(&self.shared.stops).push(stop.clone());
         Hold { stop }
+    }
+
+    /// Keeps what passes from now on.
+    pub fn tap(&self) {
+        lock(&self.shared.tap).get_or_insert_default();
+    }
+
+    /// The requests since then whose path contains this text.
+    pub fn tapped(&self, path_part: &str) -> Vec<Tapped> {
+        let tap = lock(&self.shared.tap);
+        tap.iter().flatten().filter(|request| request.path.contains(path_part)).cloned().collect()
     }
 
     /// How many requests came whose path contains this text.
@@ -151,6 +174,12 @@ impl Hold {
         first[0].clone()
     }
 
+    /// Waits until so many are stopped.
+    pub async fn stopped(&self, count: usize) {
+        let mut held = self.stop.held.subscribe();
+        crate::soon(held.wait_for(|held| held.len() >= count)).await.expect("the sender is here");
+    }
+
     /// Everything stopped goes on, and nothing is stopped any more.
     pub fn release(self) {
         self.stop.verdict.send_replace(Verdict::Pass);
@@ -180,6 +209,7 @@ fn routes(shared: Arc<Shared>) -> Router {
 async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     lock(&shared.seen).push(path.clone());
+    let request = if lock(&shared.tap).is_some() { shared.listen(request).await } else { request };
     let before = Held { headers: request.headers().clone(), status: None };
     if !shared.may_pass(&path, Point::Request, before).await {
         return StatusCode::BAD_GATEWAY.into_response();
@@ -194,6 +224,15 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
 }
 
 impl Shared {
+    async fn listen(&self, request: Request) -> Request {
+        let (parts, body) = request.into_parts();
+        // What breaks off is passed on as far as it came.
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+        let tapped = Tapped { path: parts.uri.path().to_owned(), headers: parts.headers.clone(), body: body.clone() };
+        lock(&self.tap).get_or_insert_default().push(tapped);
+        Request::from_parts(parts, body.into())
+    }
+
     async fn may_pass(&self, path: &str, point: Point, held: Held) -> bool {
         let matching = |stop: &&Arc<Stop>| {
             path.contains(stop.path_part) && stop.point == point && *stop.verdict.borrow() == Verdict::Wait
