@@ -120,29 +120,37 @@ impl Bridge {
             Submitted::Never(reason) => {
                 self.give_up(job, &call, command.deadline_ms, queued_before, reason).await;
             }
+            // Without a guard each further submission may be another run.
+            Submitted::Unsure(reason) if !call.run_once => {
+                tracing::warn!(call = %call.id, reason, "may be queued; waiting for callback or deadline");
+                self.submitted(job, &call, command.deadline_ms).await;
+            }
             // Not completed and not failed: the job comes again when its lock ends, and the guard lets it run once.
             Submitted::Unsure(reason) => {
                 self.0.metrics.submission(&call.function, "unknown");
                 tracing::warn!(call = %call.id, job = job.key, reason, "may be queued; submitted again with the job");
                 self.0.in_flight.release(&call.id);
             }
-            Submitted::NotNow(reason) => {
-                self.0.metrics.submission(&call.function, "refused");
-                log_failure(ledger.nothing_queued(call.id.clone()).await);
-                let retries = job.retries.saturating_sub(1);
-                tracing::warn!(call = %call.id, job = job.key, retries, reason, "OpenFaaS did not take the call");
-                let fail = FailJob {
-                    key: job.key,
-                    retries,
-                    back_off: settings.calls.retry_backoff,
-                    message: format!("{}: {reason}", call.function),
-                    // Whoever is handed the job next must not take the call for one that is under way.
-                    variables: if call.reply.holds_job() { json!({ CALL_VARIABLE: null }) } else { Value::Null },
-                };
-                self.fail(&fail).await;
-                self.0.in_flight.release(&call.id);
-            }
+            Submitted::NotNow(reason) => self.refused_now(job, &call, &reason).await,
         }
+    }
+
+    /// Certainly nothing is queued: one try less, and the same call again after a pause.
+    async fn refused_now(&self, job: &Job, call: &NewCall, reason: &str) {
+        self.0.metrics.submission(&call.function, "refused");
+        log_failure(self.0.ledger.nothing_queued(call.id.clone()).await);
+        let retries = job.retries.saturating_sub(1);
+        tracing::warn!(call = %call.id, job = job.key, retries, reason, "OpenFaaS did not take the call");
+        let fail = FailJob {
+            key: job.key,
+            retries,
+            back_off: self.0.settings.calls.retry_backoff,
+            message: format!("{}: {reason}", call.function),
+            // Whoever is handed the job next must not take the call for one that is under way.
+            variables: if call.reply.holds_job() { json!({ CALL_VARIABLE: null }) } else { Value::Null },
+        };
+        self.fail(&fail).await;
+        self.0.in_flight.release(&call.id);
     }
 
     fn ready<'a>(&self, call: &'a NewCall, command: &Fixed, body: BodyFormat) -> Result<Ready<'a>, String> {

@@ -128,7 +128,7 @@ async fn a_callback_that_names_another_call_than_its_token_changes_nothing() {
         post.header("x-function-status", 500).header("x-call-id", id).send()
     };
     assert_eq!(seen(soon(post(second.call_id().to_owned())).await.unwrap()).await.0, 401);
-    let (_, text) = product.get(&format!("/api/calls/{}", first.call_id())).await;
+    let (_, text) = product.read(&format!("/api/calls/{}", first.call_id())).await;
     assert!(text.contains(r#""asking":false"#), "{text}");
     assert_eq!(soon(post(first.call_id().to_owned())).await.unwrap().status(), 200);
     product.openfaas.was_asked().await;

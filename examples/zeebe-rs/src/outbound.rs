@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use zeebe_rs::{ActivatedJob, Client, SharedState};
 use zeebe2faas::{
     bridge::{
-        prepare::{Prepared, TOKEN_GRACE, TRY_VARIABLE, prepare, submitted},
+        prepare::{Prepared, TRY_VARIABLE, prepare, submitted},
         submit::{Ready, ReplyTo, Submitted},
         token::Claims,
     },
@@ -47,13 +47,17 @@ impl Steps {
         match ready.send(&self.gateway, prepared.resubmit, false, fresh_until_ms).await {
             Submitted::Queued => self.complete(job, &prepared).await,
             Submitted::Never(reason) => self.refuse(job, &prepared, reason).await,
+            // Zeebe hands the job out again when its lock ends, and the runner's guard covers what may be queued.
+            Submitted::Unsure(reason) => {
+                tracing::warn!(call = %prepared.call.id, reason, "submitted again with its job");
+            }
             Submitted::NotNow(reason) => self.fail(job, job.retries.saturating_sub(1), reason, json!({})).await,
         }
     }
 
     fn ready<'a>(&self, prepared: &'a Prepared) -> Result<Ready<'a>, String> {
         let (settings, call) = (&self.settings, &prepared.call);
-        let expires_ms = call.deadline_ms.saturating_add(millis(TOKEN_GRACE));
+        let expires_ms = call.deadline_ms.saturating_add(millis(settings.calls.token_grace));
         let claims = Claims::new(call.pending(call.deadline_ms), call.job_key, settings.replica.clone(), expires_ms);
         let token = claims.seal(&settings.keys.token.current()).map_err(|error| error.to_string())?;
         let callback_url = format!("{}/callback/{token}", settings.callback.url);
