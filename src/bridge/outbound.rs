@@ -91,7 +91,7 @@ impl Bridge {
     }
 
     async fn submit(&self, job: &Job, plan: Plan) {
-        let Parts { settings, gateway, ledger, .. } = &*self.0;
+        let Parts { gateway, ledger, .. } = &*self.0;
         let Plan { call, command, queued_before, body, resubmit } = plan;
         if queued_before && !resubmit {
             tracing::warn!(call = %call.id, "may have been submitted before a crash; waiting for callback or deadline");
