@@ -153,7 +153,7 @@ impl Bridge {
         self.0.in_flight.release(&call.id);
     }
 
-    fn ready<'a>(&self, call: &'a NewCall, command: &Fixed, body: BodyFormat) -> Result<Ready<'a>, String> {
+    pub(super) fn ready<'a>(&self, call: &'a NewCall, command: &Fixed, body: BodyFormat) -> Result<Ready<'a>, String> {
         let Settings { keys, callback, calls, replica, openfaas, .. } = &self.0.settings;
         let claims = Claims::new(
             call.pending(command.deadline_ms),

@@ -3,9 +3,11 @@
 use super::{
     Bridge,
     outcome::{Outcome, Status},
+    submit::Submitted,
 };
 use crate::{
-    clock::now_ms,
+    clock::{millis, now_ms},
+    config::BodyFormat,
     ledger::{LedgerError, Pending, Reply, Standing, State},
     zeebe::Retry,
 };
@@ -73,8 +75,8 @@ impl Bridge {
         }
     }
 
-    /// Has the task of an open job tried again, at once and at no cost of retries. A call that is still open is ended
-    /// first.
+    /// Has the task of an open job tried again, at once and at no cost of retries; a call that is still open is ended
+    /// first. Where a receive task waits instead, an open call is submitted again.
     pub async fn retry_call(&self, id: CallId) -> Result<String, Declined> {
         let Standing { call, state, maybe_queued, delivered, outcome } = self.standing(id.clone()).await?;
         let declined = |why: &str| Err(Declined::NotSo(why.to_owned()));
@@ -84,14 +86,11 @@ impl Bridge {
                  runs again under a new call id",
             );
         }
-        if !call.reply.holds_job() {
-            return declined(
-                "a receive task waits for this very call id, under which its function runs once; `calls cancel` ends \
-                 the call, and the process says what follows (bpmn/faas-call.bpmn calls again)",
-            );
-        }
         if state == State::Accepted && !maybe_queued {
             return declined(NOTHING_QUEUED);
+        }
+        if !call.reply.holds_job() {
+            return self.submit_again(id, call.run_once).await;
         }
         let Some(call) = self.0.ledger.retry_now(id).await? else {
             return declined("Zeebe has just had its outcome");
@@ -108,6 +107,32 @@ impl Bridge {
                     status => format!("{}; its task is tried again under a new call id", status.as_str()),
                 })
             }
+        }
+    }
+
+    /// A receive task waits for this very call id, so what was lost is submitted under it again: the runner's guard sees
+    /// to it that it still runs once.
+    async fn submit_again(&self, id: CallId, run_once: bool) -> Result<String, Declined> {
+        if !run_once {
+            return Err(Declined::NotSo(
+                "its function is not `run_once`: another submission could be another run. `calls cancel` ends the call, \
+                 and the process says what follows (bpmn/faas-call.bpmn calls again)"
+                    .to_owned(),
+            ));
+        }
+        let Some(call) = self.0.ledger.open_invocation(id).await? else {
+            return Err(Declined::NotSo(
+                "it has ended, and its receive task is about to hear of it; the process says what follows".to_owned(),
+            ));
+        };
+        let ready = self.ready(&call, &call.fixed(), BodyFormat::Json).map_err(Declined::NotSo)?;
+        match ready.send(&self.0.gateway, true, false, now_ms() + millis(PATIENCE)).await {
+            Submitted::Queued => {
+                tracing::info!(call = %call.id, "an operator had it submitted again");
+                Ok("submitted again under its call id; a run that is under way, or has ended, is the one that counts"
+                    .to_owned())
+            }
+            Submitted::Unsure(why) | Submitted::NotNow(why) | Submitted::Never(why) => Err(Declined::Failed(why)),
         }
     }
 

@@ -47,6 +47,16 @@ pub struct NewCall {
 }
 
 impl NewCall {
+    /// What its first submission fixes.
+    pub fn fixed(&self) -> Fixed {
+        Fixed {
+            args: self.args.clone(),
+            outputs: self.outputs.clone(),
+            resources: self.resources,
+            deadline_ms: self.deadline_ms,
+        }
+    }
+
     /// What its delivery needs; the deadline is the one that its first submission fixed.
     pub fn pending(&self, deadline_ms: u64) -> Pending {
         Pending {

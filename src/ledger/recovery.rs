@@ -2,10 +2,10 @@
 
 use super::{
     Ledger, LedgerError,
-    call::{Pending, Reply, State},
-    operations::{PENDING, pending},
+    call::{NewCall, Pending, Reply, State},
+    operations::{PENDING, parsed, pending, resources},
 };
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Row};
 use zeebe2faas_contract::CallId;
 
 /// Where a call stands, and what its delivery needs.
@@ -37,7 +37,7 @@ impl Ledger {
         let query = format!("SELECT {PENDING}, state, maybe_queued, delivered, outcome FROM calls WHERE call_id = ?1");
         self.writer
             .apply(move |connection| {
-                let standing = |row: &rusqlite::Row<'_>| {
+                let standing = |row: &Row<'_>| {
                     Ok(Standing {
                         call: pending(row)?,
                         state: State::from_number(row.get(7)?),
@@ -51,6 +51,15 @@ impl Ledger {
             .await
     }
 
+    /// An open call as its first submission fixed it.
+    pub async fn open_invocation(&self, id: CallId) -> Result<Option<NewCall>, LedgerError> {
+        let query = format!(
+            "SELECT {PENDING}, job_key, try, job_type, process_instance_key, bpmn_process_id, element_id, args, outputs,
+             memory_bytes, cores, accepted_ms, keep_until_ms FROM calls WHERE call_id = ?1 AND state < 2"
+        );
+        self.writer.apply(move |c| c.prepare_cached(&query)?.query_row([id.as_str()], invocation).optional()).await
+    }
+
     /// Whatever failure this call of an open job ends with, the job's next try begins at once and costs no retry. Gives
     /// the call as it is now; nothing where Zeebe has its outcome, or no job is open.
     pub async fn retry_now(&self, id: CallId) -> Result<Option<Pending>, LedgerError> {
@@ -60,6 +69,30 @@ impl Ledger {
         );
         self.writer.apply(move |c| c.prepare_cached(&statement)?.query_row([id.as_str()], pending).optional()).await
     }
+}
+
+fn invocation(row: &Row<'_>) -> rusqlite::Result<NewCall> {
+    let Pending { id, function, run_once, reply, result, tenant, deadline_ms } = pending(row)?;
+    Ok(NewCall {
+        id,
+        job_key: row.get(7)?,
+        attempt: row.get(8)?,
+        job_type: row.get(9)?,
+        process_instance_key: row.get(10)?,
+        bpmn_process_id: row.get(11)?,
+        element_id: row.get(12)?,
+        tenant,
+        function,
+        run_once,
+        reply,
+        result,
+        args: parsed(row, 13)?,
+        outputs: parsed(row, 14)?,
+        resources: resources(row, 15)?,
+        accepted_ms: row.get(17)?,
+        deadline_ms,
+        keep_until_ms: row.get(18)?,
+    })
 }
 
 #[cfg(test)]

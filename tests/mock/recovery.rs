@@ -210,13 +210,21 @@ async fn the_task_of_an_open_job_is_tried_again_at_once_with_all_its_retries() {
 }
 
 #[tokio::test]
-async fn a_call_that_a_receive_task_waits_for_is_not_tried_again_and_the_answer_says_who_does_that() {
+async fn a_call_that_a_receive_task_waits_for_is_submitted_again_only_where_a_guard_lets_it_run_once() {
     let mut live = Live::start(WITH_TOKEN).await;
     let invocation = live.invoke(1, "plain").await;
     let (status, text) = act(&live, &invocation, "retry").await;
     assert_eq!(status, 409);
     assert!(text.contains("`calls cancel` ends the call"), "{text}");
     until_call(&live, &invocation, |call| call["state"] == "submitted").await;
+
+    let lost = live.invoke(2, "guarded").await;
+    let (code, said) = calls(&live, &["retry", lost.call_id()]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let again = live.openfaas.invocation().await;
+    assert_eq!((again.call_id(), &again.body), (lost.call_id(), &lost.body), "the very same call");
+    assert_eq!(again.headers["x-zeebe2faas-signature"], lost.headers["x-zeebe2faas-signature"]);
+    assert!(live.openfaas.is_idle(), "and only once");
 }
 
 #[tokio::test]

@@ -165,9 +165,8 @@ async fn an_owner_that_cannot_be_reached_stays_alive_and_hears_of_the_end_later(
     assert_eq!(second.call_back(invocation.token(), 200, "{}").await.status(), 200);
     second.until_outcomes(1).await;
     // The message has its id, should the owner not hear of it in time.
-    assert!(
-        matches!(&second.zeebe.seen()[..], [.., Seen::Publish(message)] if message.message_id == invocation.call_id())
-    );
+    let is_it = |seen: &Seen| matches!(seen, Seen::Publish(message) if message.message_id == invocation.call_id());
+    assert!(second.zeebe.seen().iter().any(is_it));
     partition.discard();
 
     until_ended(&first, &invocation).await;

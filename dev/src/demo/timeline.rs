@@ -211,7 +211,7 @@ mod tests {
         let call = json!({
             "callId": "a".repeat(26), "state": "submitted", "delivered": false, "status": null, "function": function,
             "bpmnProcessId": "p", "processInstanceKey": 1, "elementId": "e", "acceptedMs": accepted_ms,
-            "endedMs": ended_ms, "deadlineMs": 0, "jobKey": 1, "attempt": 1, "jobType": "t", "tenant": "", "message": "m",
+            "endedMs": ended_ms, "deadlineMs": 0, "jobKey": 1, "attempt": 1, "jobType": "t", "tenant": "", "reply": { "message": "faas-done" },
             "result": "r", "runOnce": true, "args": [], "resources": {}, "maybeQueued": true, "asking": false, "jobClosed": true,
             "submittedMs": null, "deliveredMs": null, "outcome": outcome, "late": null
         });
@@ -235,13 +235,13 @@ mod tests {
         assert_eq!((bars[0].wait_x, bars[0].x, bars[0].width), (LEFT, LEFT + per_second, 2.0 * per_second));
         assert_eq!(bars.iter().map(|bar| bar.failed).collect::<Vec<_>>(), [false, true, false, true]);
         let marks: Vec<_> = drawing.marks.iter().map(|mark| mark.label.as_str()).collect();
-        assert_eq!((drawing.unit, marks), ("seconds", vec!["0", "2", "4", "6", "8", "10"]));
+        assert_eq!((drawing.unit, marks), ("seconds", vec!["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]));
     }
 
     #[test]
     fn hours_are_told_in_hours_and_nothing_is_drawn_of_nothing() {
         let drawing = draw(&[call("a/0", "f", 0, Some(4 * 3_600_000 + 2_400_000), "succeeded")], 0).unwrap();
-        assert_eq!((drawing.unit, drawing.marks.last().unwrap().label.as_str()), ("hours", "4"));
+        assert_eq!((drawing.unit, drawing.marks.last().unwrap().label.as_str()), ("hours", "4.5"));
         assert_eq!(duration(16_800.0), "4 h 40 min");
         assert_eq!(duration(59.97), "1 min 0 s");
         assert!(draw(&[], 0).is_none());
