@@ -118,9 +118,8 @@ impl App {
         log_start(&settings, &callback, &admin);
         let mut parts = Parts::default();
         let mut readiness = Readiness::default();
-        for worker in &settings.workers {
-            let permits = Arc::new(Semaphore::new(worker.max_in_flight));
-            bridge.resume(&worker.job_type, &permits).await?;
+        let permits = take_up(&bridge, &settings.workers).await?;
+        for (worker, permits) in settings.workers.iter().zip(permits) {
             let (sender, jobs) = mpsc::channel(worker.max_in_flight);
             let activation = activation(worker, &settings);
             let (activator, connection) = Activator::new(zeebe.clone(), activation, permits, sender, &stop);
@@ -128,8 +127,6 @@ impl App {
             parts.add("activation", activator.run());
             parts.add("the work on jobs", work(bridge.clone(), jobs));
         }
-        bridge.ask_about_the_past().await?;
-        bridge.hold_again().await?;
         let ledger_path = settings.ledger.clone();
         let listeners_stop = CancellationToken::new();
         let stop_listeners = listeners_stop.clone();
@@ -172,6 +169,20 @@ impl App {
         parts.0.shutdown().await;
         why
     }
+}
+
+/// What was under way when the last process ended, and each worker's permits. Before the first job: what only reads would
+/// fail beside a change that a full disk ends.
+async fn take_up(bridge: &Bridge, workers: &[Worker]) -> Result<Vec<Arc<Semaphore>>, LedgerError> {
+    let mut all = Vec::with_capacity(workers.len());
+    for worker in workers {
+        let permits = Arc::new(Semaphore::new(worker.max_in_flight));
+        bridge.resume(&worker.job_type, &permits).await?;
+        all.push(permits);
+    }
+    bridge.ask_about_the_past().await?;
+    bridge.hold_again().await?;
+    Ok(all)
 }
 
 /// The long-lived parts; none may end before it is told to.

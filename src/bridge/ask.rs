@@ -3,7 +3,7 @@
 use crate::{
     bridge::outcome::{Outcome, Status},
     clock::{millis, now_ms},
-    ledger::{Ledger, LedgerError, Pending},
+    ledger::{Ledger, LedgerError, Pending, State},
     openfaas::{AskError, Gateway},
     reload::Reloaded,
 };
@@ -178,8 +178,9 @@ impl Questions {
 
     /// A ledger that cannot answer is no reason to stop asking.
     async fn is_open(&self, call: &Pending) -> bool {
-        match self.ledger.open_call(call.id.clone()).await {
-            Ok(found) => found.is_some(),
+        match self.ledger.standing(call.id.clone()).await {
+            // Another replica's call is open as far as anybody here knows.
+            Ok(standing) => standing.is_none_or(|standing| standing.state != State::Ended),
             Err(LedgerError::Stopped) => false,
             Err(_) => true,
         }

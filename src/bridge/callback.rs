@@ -8,7 +8,7 @@ use super::{
     probe,
     token::Claims,
 };
-use crate::clock::now_ms;
+use crate::{clock::now_ms, ledger::Pending};
 use axum::{
     Router,
     body::Body,
@@ -64,8 +64,7 @@ impl Bridge {
     async fn take(self, claims: Claims, token: String, headers: HeaderMap, body: Body) -> Option<Result<(), NotTaken>> {
         let Some(_turn) = self.turns().begin(claims.call_id()) else {
             tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one's body is not read");
-            let unreadable = Callback { truncated: true, ..Callback::default() };
-            return Some(self.receive(claims.into_pending(), &unreadable).await);
+            return Some(self.take_unread(claims.into_pending()).await);
         };
         let settings = &self.settings().callback;
         let handed_on = headers.contains_key(HANDED_ON_HEADER);
@@ -92,5 +91,13 @@ impl Bridge {
         }
         let delivered = arrived.open(&token, &headers, &self.settings().keys.token.current())?;
         Some(self.take_handed_on(claims, &arrived, delivered).await)
+    }
+
+    /// The runner of a guarded function is asked instead. Nothing else could tell what an unread answer said.
+    async fn take_unread(&self, call: Pending) -> Result<(), NotTaken> {
+        if !call.run_once {
+            return Err(NotTaken);
+        }
+        self.receive(call, &Callback { truncated: true, ..Callback::default() }).await
     }
 }

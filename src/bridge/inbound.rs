@@ -126,8 +126,8 @@ impl Bridge {
     pub(super) async fn ended_elsewhere(&self, call: Pending, outcome: &Outcome) -> Result<(), NotTaken> {
         let Ok(json) = serde_json::to_string(outcome) else { return Err(NotTaken) };
         let ended_ms = now_ms();
-        // Taken before, so that nobody here delivers it meanwhile.
-        let slot = self.0.deliveries.try_begin(&call.id);
+        // Taken over before, so that nobody here delivers it any more.
+        let slot = self.0.deliveries.take_over(&call.id);
         match self.0.ledger.end(call.id.clone(), json, ended_ms).await {
             Ok(Closing::First(call)) => {
                 self.ended(&call, outcome, ended_ms);
@@ -138,10 +138,14 @@ impl Bridge {
             Ok(Closing::NoRow) => {}
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "the ledger cannot take the end of a call; it is told again");
+                drop(slot);
+                // It may have found out by itself meanwhile, and relied on whoever held the slot.
+                self.0.deliveries.look_again();
                 return Err(NotTaken);
             }
         }
         drop(slot);
+        self.0.deliveries.look_again();
         Ok(())
     }
 
@@ -173,6 +177,8 @@ impl Bridge {
             while bridge.write_down_delivery(&call).await.is_err() {
                 tokio::time::sleep(LEDGER_PAUSE).await;
             }
+            bridge.0.holds.release(&call.id);
+            bridge.0.in_flight.release(&call.id);
             tracing::info!(call = %call.id, "the ledger took an outcome that had been delivered without it");
         }));
     }
@@ -203,6 +209,8 @@ impl Bridge {
             slot.make_room();
             tokio::time::sleep(LEDGER_PAUSE).await;
         }
+        // Its job may have come again before the ledger knew.
+        self.0.in_flight.release(&call.id);
     }
 
     /// The same where another replica has delivered it.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::{millis, now_ms},
     config::{BodyFormat, Settings},
-    ledger::{Acceptance, Fixed, NewCall, Reply, State},
+    ledger::{Acceptance, BegunBy, Fixed, NewCall, Reply, State},
     reload::Reloaded,
     zeebe::{Error as ZeebeError, FailJob, Job, Retry},
 };
@@ -52,13 +52,13 @@ impl Bridge {
         let call = prepared.call.clone();
         // Held before the ledger is asked: the call may be known from before, and end at any moment.
         self.0.in_flight.hold(call.id.clone(), permit);
-        match ledger.accept(prepared.call, prepared.begun_before).await {
+        match ledger.accept(prepared.call, prepared.begun_by).await {
             Ok(Acceptance::Submit { command, queued_before }) => {
                 self.0.deadlines.add(command.deadline_ms);
                 if !queued_before {
                     self.0.events.accepted(&call, command.deadline_ms);
                 }
-                let pending = prepared.begun_before.then(|| call.pending(command.deadline_ms));
+                let pending = (prepared.begun_by != BegunBy::Nobody).then(|| call.pending(command.deadline_ms));
                 let plan = Plan { call, command, queued_before, body: prepared.body, resubmit: prepared.resubmit };
                 self.submit(job, plan).await;
                 if let Some(call) = pending {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     clock::millis,
     config::{BodyFormat, Function, OnUnknown, Settings},
-    ledger::{HeldJob, NewCall, Reply, Terms},
+    ledger::{BegunBy, HeldJob, NewCall, Reply, Terms},
     zeebe::Job,
 };
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,8 @@ pub struct Prepared {
     pub body: BodyFormat,
     /// Whether a submission with an unknown result is made again.
     pub resubmit: bool,
-    /// Whether Zeebe says that this very call was begun before, perhaps by another replica.
-    pub begun_before: bool,
+    /// Who has begun this very call before, as Zeebe says.
+    pub begun_by: BegunBy,
 }
 
 /// What Zeebe keeps of a call whose job stays open, so that any replica that is handed the job goes on with the call.
@@ -110,7 +110,12 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(settings.calls.token_grace)),
     };
     let resubmit = resubmits(&known, task.on_unknown);
-    Ok(Prepared { call, body: known.body, resubmit, begun_before: begun.is_some() })
+    let begun_by = match begun {
+        None => BegunBy::Nobody,
+        Some(begun) if begun.owner == settings.replica => BegunBy::Us,
+        Some(_) => BegunBy::Another,
+    };
+    Ok(Prepared { call, body: known.body, resubmit, begun_by })
 }
 
 /// The call that Zeebe keeps beside a job. Only the ledger can tell whether it is this job's.

@@ -38,6 +38,10 @@ impl Bridge {
     /// Ends an open call: the program of a guarded function is ended by its runner, whose word is the outcome; any other
     /// function may run on. Says what was done.
     pub async fn cancel_call(&self, id: CallId) -> Result<String, Declined> {
+        self.to_its_end(|bridge| async move { bridge.cancel_now(id).await }).await
+    }
+
+    async fn cancel_now(&self, id: CallId) -> Result<String, Declined> {
         let standing = self.standing(id).await?;
         must_be_open(&standing)?;
         let outcome = self.end_now(standing.call).await?;
@@ -50,6 +54,10 @@ impl Bridge {
     /// Brings a kept outcome to Zeebe now. One that Zeebe had already is published again: under the same message id,
     /// which Zeebe drops while it keeps the first, or with `again` under a new one.
     pub async fn deliver_call(&self, id: CallId, again: bool) -> Result<String, Declined> {
+        self.to_its_end(move |bridge| async move { bridge.deliver_once_more(id, again).await }).await
+    }
+
+    async fn deliver_once_more(&self, id: CallId, again: bool) -> Result<String, Declined> {
         let Standing { call, delivered, outcome, .. } = self.standing(id).await?;
         let Some(outcome) = outcome else {
             return Err(Declined::NotSo("it has not ended, so there is nothing to deliver".to_owned()));
@@ -78,6 +86,10 @@ impl Bridge {
     /// Has the task of an open job tried again, at once and at no cost of retries; a call that is still open is ended
     /// first. Where a receive task waits instead, an open call is submitted again.
     pub async fn retry_call(&self, id: CallId) -> Result<String, Declined> {
+        self.to_its_end(|bridge| async move { bridge.retry_once(id).await }).await
+    }
+
+    async fn retry_once(&self, id: CallId) -> Result<String, Declined> {
         let Standing { call, state, maybe_queued, delivered, outcome } = self.standing(id.clone()).await?;
         let declined = |why: &str| Err(Declined::NotSo(why.to_owned()));
         if delivered {
@@ -108,6 +120,15 @@ impl Bridge {
                 })
             }
         }
+    }
+
+    /// Whoever asked may go away meanwhile: what was begun is finished all the same.
+    async fn to_its_end<F>(&self, order: impl FnOnce(Self) -> F) -> Result<String, Declined>
+    where
+        F: Future<Output = Result<String, Declined>> + Send + 'static,
+    {
+        let ended = self.0.tasks.spawn(order(self.clone())).await;
+        ended.unwrap_or_else(|error| Err(Declined::Failed(format!("it broke off: {error}"))))
     }
 
     /// A receive task waits for this very call id, so what was lost is submitted under it again: the runner's guard sees

@@ -129,6 +129,17 @@ pub struct Terms {
     pub retry_now: bool,
 }
 
+/// Who has begun a call before, as far as Zeebe says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BegunBy {
+    /// Nobody.
+    Nobody,
+    /// This replica, which may have lost its row.
+    Us,
+    /// Another replica, which may have submitted it.
+    Another,
+}
+
 /// What became of a job that was brought to the ledger.
 #[derive(Debug, Clone)]
 pub enum Acceptance {

@@ -37,7 +37,7 @@ impl Ledger {
         let statement =
             "INSERT OR REPLACE INTO kept (call_id, owner, token, head, body, cut, outcome, delivered, expires_ms)
             SELECT :id, :owner, :token, :head, :body, :cut, :outcome, :delivered, :expires
-            WHERE (SELECT count(*) FROM kept) < :limit AND NOT EXISTS
+            WHERE ((SELECT count(*) FROM kept) < :limit OR EXISTS (SELECT 1 FROM kept WHERE call_id = :id)) AND NOT EXISTS
             (SELECT 1 FROM kept WHERE call_id = :id AND (outcome IS NOT NULL OR delivered = 1))";
         self.writer
             .apply(move |connection| {
@@ -59,9 +59,12 @@ impl Ledger {
         self.writer.apply(move |c| c.prepare_cached(query)?.query_row([id.as_str()], |row| row.get(0))).await
     }
 
-    /// Kept callbacks after this number that are the owners' to hear, in their order.
+    /// Kept callbacks after this number that are the owners' to hear, in their order: none that a row of this ledger is
+    /// still to bring to Zeebe.
     pub async fn kept_for_owners(&self, after: i64, limit: usize) -> Result<Vec<Kept>, LedgerError> {
-        self.some_kept("number > ?1 AND (delivered = 1 OR outcome IS NULL)", after, limit).await
+        let which = "number > ?1 AND (delivered = 1 OR outcome IS NULL) AND NOT EXISTS
+            (SELECT 1 FROM calls WHERE calls.call_id = kept.call_id AND calls.state = 2 AND calls.delivered = 0)";
+        self.some_kept(which, after, limit).await
     }
 
     /// Those that this replica is to deliver first.

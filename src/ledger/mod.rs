@@ -11,7 +11,7 @@ mod recovery;
 mod schema;
 mod writer;
 
-pub use call::{Acceptance, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
+pub use call::{Acceptance, BegunBy, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
 pub use kept::Kept;
 pub use read::{LedgerReader, Selection};
 pub use recovery::Standing;

@@ -2,7 +2,7 @@
 
 use super::{
     Ledger, LedgerError,
-    call::{Acceptance, Closing, Fixed, NewCall, Pending, State},
+    call::{Acceptance, BegunBy, Closing, Fixed, NewCall, Pending, State},
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,10 +11,10 @@ use zeebe2faas_contract::{CallId, Resources};
 pub(super) const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
 
 impl Ledger {
-    /// Writes a call down before its request leaves, and says what is to be done with its job. `begun_elsewhere`:
-    /// another replica may have submitted it.
-    pub async fn accept(&self, call: NewCall, begun_elsewhere: bool) -> Result<Acceptance, LedgerError> {
-        self.writer.apply(move |connection| accept(connection, &call, begun_elsewhere)).await
+    /// Writes a call down before its request leaves, and says what is to be done with its job. `begun_by`:
+    /// who may have submitted it before.
+    pub async fn accept(&self, call: NewCall, begun_by: BegunBy) -> Result<Acceptance, LedgerError> {
+        self.writer.apply(move |connection| accept(connection, &call, begun_by)).await
     }
 
     /// OpenFaaS has it, or may have it and will not be asked again.
@@ -175,7 +175,7 @@ struct Known {
     command: Fixed,
 }
 
-fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rusqlite::Result<Acceptance> {
+fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlite::Result<Acceptance> {
     let known = rows_of_job(connection, call)?;
     let same = known.iter().find(|row| row.id == call.id.as_str());
     if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
@@ -193,7 +193,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
     match same {
         None => {
             insert(connection, call)?;
-            Ok(Acceptance::Submit { command: fixed(), queued_before: begun_elsewhere })
+            Ok(Acceptance::Submit { command: fixed(), queued_before: begun_by != BegunBy::Nobody })
         }
         Some(row) if row.state != State::Accepted => {
             // An operator may have changed the retries meanwhile, or asked for another try.
@@ -224,7 +224,8 @@ fn accept(connection: &Connection, call: &NewCall, begun_elsewhere: bool) -> rus
                 call.resources.cores,
                 call.accepted_ms,
             ])?;
-            Ok(Acceptance::Submit { command: fixed(), queued_before: false })
+            // What this replica knows to be unqueued another one may have submitted since.
+            Ok(Acceptance::Submit { command: fixed(), queued_before: begun_by == BegunBy::Another })
         }
     }
 }
@@ -342,7 +343,7 @@ mod tests {
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let [accepted, submitted, refused, ended] = [1, 2, 3, 4].map(call);
         for call in [&accepted, &submitted, &refused, &ended] {
-            ledger.accept(call.clone(), false).await.unwrap();
+            ledger.accept(call.clone(), BegunBy::Nobody).await.unwrap();
         }
         ledger.submitted(submitted.id.clone(), 1).await.unwrap();
         ledger.nothing_queued(refused.id).await.unwrap();

@@ -130,14 +130,14 @@ mod tests {
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let terms = Terms { retries: 1, attempt: 1, ..Terms::default() };
         let call = call(terms.clone());
-        ledger.accept(call.clone(), false).await.unwrap();
+        ledger.accept(call.clone(), BegunBy::Nobody).await.unwrap();
         ledger.submitted(call.id.clone(), 1).await.unwrap();
         let asked = Reply::Job(HeldJob { key: 1, terms: Some(Terms { retry_now: true, ..terms.clone() }) });
         assert_eq!(ledger.retry_now(call.id.clone()).await.unwrap().unwrap().reply, asked);
 
         let more = Terms { retries: 5, ..terms };
         let reply = Reply::Job(HeldJob { key: 1, terms: Some(more.clone()) });
-        ledger.accept(NewCall { reply, ..call.clone() }, false).await.unwrap();
+        ledger.accept(NewCall { reply, ..call.clone() }, BegunBy::Nobody).await.unwrap();
         let kept = Reply::Job(HeldJob { key: 1, terms: Some(Terms { retry_now: true, ..more }) });
         assert_eq!(ledger.standing(call.id.clone()).await.unwrap().unwrap().call.reply, kept);
 
@@ -151,11 +151,14 @@ mod tests {
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
         let first = call(Terms::default());
         let second = NewCall { id: CallId::new("test", 1, 2), attempt: 2, ..first.clone() };
-        ledger.accept(first.clone(), false).await.unwrap();
+        ledger.accept(first.clone(), BegunBy::Nobody).await.unwrap();
         ledger.end(first.id.clone(), "{}".into(), 1).await.unwrap();
-        assert!(matches!(ledger.accept(second.clone(), false).await.unwrap(), Acceptance::Unsettled));
+        assert!(matches!(ledger.accept(second.clone(), BegunBy::Nobody).await.unwrap(), Acceptance::Unsettled));
 
         ledger.delivered(first.id, 1, 1).await.unwrap();
-        assert!(matches!(ledger.accept(second, false).await.unwrap(), Acceptance::Submit { queued_before: false, .. }));
+        assert!(matches!(
+            ledger.accept(second, BegunBy::Nobody).await.unwrap(),
+            Acceptance::Submit { queued_before: false, .. }
+        ));
     }
 }
