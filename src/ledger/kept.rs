@@ -162,6 +162,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_no_room_is_left_a_callback_that_settles_more_still_takes_its_calls_own_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        assert!(ledger.keep(failure(1), 1).await.unwrap());
+        assert!(!ledger.keep(success(2), 1).await.unwrap(), "there is no room");
+        assert!(ledger.keep(success(1), 1).await.unwrap());
+        let kept = ledger.kept_undelivered(0, 10).await.unwrap();
+        assert_eq!(kept.iter().map(|kept| &kept.call_id).collect::<Vec<_>>(), [&success(1).call_id]);
+    }
+
+    #[tokio::test]
     async fn an_owner_is_given_up_in_time_and_an_outcome_that_zeebe_does_not_have_never() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();

@@ -104,8 +104,7 @@ async fn no_token_opens_but_the_bridges_own_unexpired_one() {
     let site = &scene.site;
     for (what, token) in forged_tokens(&scene) {
         let status = site.call_back(&format!("/callback/{token}"), scene.status, &scene.report).await;
-        // So many from one address are rationed.
-        assert!([401, 404, 429].contains(&status), "{what}: {status}");
+        assert!(status == 401 || status == 404, "{what}: {status}");
         scene.unchanged(&what).await;
     }
     scene.the_honest_get_through().await;

@@ -72,6 +72,7 @@ callback = {{ listen = "127.0.0.1:0", url = "http://callback" }}
 admin.listen = "127.0.0.1:0"
 keys = {{ token_file = "token.key", runner_file = "runner.key" }}
 calls.ask_interval = "20ms"
+listeners.max_rejected_per_second = 100000
 functions = {{ one = {{ run_once = true }}, two = {{ run_once = true }} }}
 [[worker]]
 type = "faas"
