@@ -39,10 +39,17 @@ pub(super) struct Token {
 struct State {
     current: Option<Current>,
     /// The last failure, which is everybody's answer until it is time for another attempt.
-    failure: Option<(Error, Instant)>,
+    failure: Option<Failure>,
     fetching: bool,
     after_refusal: bool,
     pauses: Pauses,
+}
+
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    at: Instant,
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -70,10 +77,11 @@ impl Tokens {
     /// A token that is still good.
     pub async fn header(&self) -> Result<Header, Error> {
         let mut changes = self.state.subscribe();
+        let asked = Instant::now();
         loop {
             let mut next = (Next::Wait, false);
             self.state.send_if_modified(|state| {
-                next = state.next(Instant::now());
+                next = state.next(asked, Instant::now());
                 false
             });
             if next.1 {
@@ -110,12 +118,15 @@ impl State {
         Self { current: None, failure: None, fetching: false, after_refusal: false, pauses }
     }
 
-    /// What to do for a request, and whether to fetch a token meanwhile.
-    fn next(&mut self, now: Instant) -> (Next, bool) {
-        let may_fetch = !self.fetching && self.failure.as_ref().is_none_or(|(_, until)| *until <= now);
+    /// What to do for a request that came when it `asked`, and whether to fetch a token meanwhile. A failure since then
+    /// is its answer, however short the pause after it is: it waits for one attempt only.
+    fn next(&mut self, asked: Instant, now: Instant) -> (Next, bool) {
+        let may_fetch = !self.fetching && self.failure.as_ref().is_none_or(|failure| failure.until <= now);
         let (next, wanted) = match (&self.current, &self.failure) {
             (Some(current), _) if now < current.end => (Next::Use(current.header.clone()), now >= current.renew),
-            (_, Some((error, until))) if now < *until => (Next::Fail(error.clone()), false),
+            (_, Some(Failure { error, at, until })) if now < *until || asked < *at => {
+                (Next::Fail(error.clone()), false)
+            }
             _ => (Next::Wait, true),
         };
         let fetch = wanted && may_fetch;
@@ -137,7 +148,7 @@ impl State {
             Err(error) => {
                 tracing::warn!(%error, "no token for Zeebe; trying again");
                 let pause = if error.is_passing() { self.pauses.next() } else { REFUSED_PAUSE };
-                self.failure = Some((error, now + pause));
+                self.failure = Some(Failure { error, at: now, until: now + pause });
             }
         }
     }
@@ -172,6 +183,10 @@ mod tests {
         Ok(Token { header: header(text).unwrap(), lifetime: Duration::from_secs(seconds) })
     }
 
+    fn next(state: &mut State, now: Instant) -> (Next, bool) {
+        state.next(now, now)
+    }
+
     fn away() -> Result<Token, Error> {
         Err(Error::NoToken { url: "http://login".to_owned(), reason: "away".to_owned() })
     }
@@ -183,26 +198,37 @@ mod tests {
     #[test]
     fn a_token_is_fetched_once_for_all_who_wait_and_renewed_while_it_is_in_use() {
         let (mut state, now) = (state(), Instant::now());
-        assert!(matches!(state.next(now), (Next::Wait, true)));
-        assert!(matches!(state.next(now), (Next::Wait, false)));
+        assert!(matches!(next(&mut state, now), (Next::Wait, true)));
+        assert!(matches!(next(&mut state, now), (Next::Wait, false)));
         state.keep(token("one", 100), now);
         let at = |seconds| now + Duration::from_secs(seconds);
-        assert!(matches!(state.next(at(74)), (Next::Use(_), false)));
-        assert!(matches!(state.next(at(76)), (Next::Use(_), true)));
-        assert!(matches!(state.next(at(77)), (Next::Use(_), false)), "one request at a time");
+        assert!(matches!(next(&mut state, at(74)), (Next::Use(_), false)));
+        assert!(matches!(next(&mut state, at(76)), (Next::Use(_), true)));
+        assert!(matches!(next(&mut state, at(77)), (Next::Use(_), false)), "one request at a time");
         state.keep(away(), at(78));
-        assert_eq!(used(&state.next(at(89))), Some("one"), "a failed renewal leaves what is still good");
+        assert_eq!(used(&next(&mut state, at(89))), Some("one"), "a failed renewal leaves what is still good");
         state.keep(token("two", 100), at(89));
-        assert_eq!(used(&state.next(at(91))), Some("two"));
+        assert_eq!(used(&next(&mut state, at(91))), Some("two"));
+    }
+
+    #[test]
+    fn who_has_waited_for_an_attempt_hears_how_it_failed_also_when_the_pause_is_over() {
+        let (mut state, asked) = (state(), Instant::now());
+        assert!(matches!(state.next(asked, asked), (Next::Wait, true)));
+        let failed = asked + Duration::from_secs(4);
+        state.keep(away(), failed);
+        let later = failed + Duration::from_secs(3600);
+        assert!(matches!(state.next(asked, later), (Next::Fail(_), false)));
+        assert!(matches!(state.next(later, later), (Next::Wait, true)));
     }
 
     #[test]
     fn a_failure_is_everybodys_answer_until_the_pause_is_over() {
         let (mut state, now) = (state(), Instant::now());
-        state.next(now);
+        next(&mut state, now);
         state.keep(Err(Error::ClientRefused { url: String::new(), reason: String::new() }), now);
-        assert!(matches!(state.next(now), (Next::Fail(_), false)));
-        assert!(matches!(state.next(now + REFUSED_PAUSE), (Next::Wait, true)));
+        assert!(matches!(next(&mut state, now), (Next::Fail(_), false)));
+        assert!(matches!(next(&mut state, now + REFUSED_PAUSE), (Next::Wait, true)));
     }
 
     #[test]
