@@ -356,4 +356,17 @@ mod tests {
         expected.sort();
         assert_eq!(asked, expected);
     }
+
+    #[tokio::test]
+    async fn what_this_replica_knows_to_be_unqueued_may_be_queued_by_another_that_had_the_job_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let call = call(1);
+        for (begun_by, expected) in [(BegunBy::Nobody, false), (BegunBy::Us, false), (BegunBy::Another, true)] {
+            let accepted = ledger.accept(call.clone(), begun_by).await.unwrap();
+            let as_expected = matches!(accepted, Acceptance::Submit { queued_before, .. } if queued_before == expected);
+            assert!(as_expected, "{begun_by:?}: {accepted:?}");
+            ledger.nothing_queued(call.id.clone()).await.unwrap();
+        }
+    }
 }

@@ -53,6 +53,17 @@ async fn half_a_callback(live: &Live, token: &str) -> TcpStream {
     connection
 }
 
+/// A request whose body the bridge is waiting for.
+async fn read_in_part(live: &Live, token: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(live.callbacks.trim_start_matches("http://")).await.unwrap();
+    let head = "Host: bridge\r\nX-Function-Status: 200\r\nContent-Length: 8\r\nExpect: 100-continue\r\n\r\n";
+    connection.write_all(format!("POST /callback/{token} HTTP/1.1\r\n{head}").as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    soon(connection.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
+    connection
+}
+
 #[tokio::test]
 async fn nothing_that_is_not_genuine_has_an_effect_or_learns_why() {
     let mut live = Live::start("").await;
@@ -131,7 +142,7 @@ async fn a_callback_that_names_another_call_than_its_token_changes_nothing() {
     let (_, text) = product.read(&format!("/api/calls/{}", first.call_id())).await;
     assert!(text.contains(r#""asking":false"#), "{text}");
     assert_eq!(soon(post(first.call_id().to_owned())).await.unwrap().status(), 200);
-    product.openfaas.was_asked().await;
+    product.openfaas.was_asked(1).await;
 }
 
 #[tokio::test]
@@ -140,7 +151,7 @@ async fn an_unsigned_answer_of_a_guarded_function_ends_nothing_and_has_the_runne
     let invocation = live.invoke(1, "guarded").await;
     let forged = json!({ "callId": invocation.call_id(), "function": "guarded", "outcome": "succeeded" });
     assert_eq!(live.call_back(invocation.token(), 200, forged.to_string()).await.status(), 200);
-    live.openfaas.was_asked().await;
+    live.openfaas.was_asked(1).await;
     let (_, text) = live.read(&format!("/api/calls/{}", invocation.call_id())).await;
     assert!(text.contains(r#""asking":true"#) && text.contains(r#""outcome":null"#), "{text}");
     assert!(live.outcomes().is_empty());
@@ -184,6 +195,25 @@ async fn of_a_callback_that_stalls_what_arrived_counts_and_the_next_one_has_its_
     let outcome = outcomes.iter().find(|outcome| outcome["callId"] == stalled.call_id()).unwrap();
     let expected = (&json!("succeeded"), &json!(true), &json!("half"));
     assert_eq!((&outcome["status"], &outcome["truncated"], &outcome["result"]), expected);
+}
+
+#[tokio::test]
+async fn a_fifth_callback_of_one_call_at_once_is_not_read_and_settles_nothing() {
+    let mut live = Live::start("callback.read_timeout = \"10m\"").await;
+    let (plain, guarded) = (live.invoke(1, "plain").await, live.invoke(2, "guarded").await);
+    let mut stalled = Vec::new();
+    for invocation in [&plain, &guarded] {
+        for _ in 0..4 {
+            stalled.push(read_in_part(&live, invocation.token()).await);
+        }
+    }
+    assert_eq!(live.call_back(plain.token(), 200, "fifth").await.status(), 503, "OpenFaaS brings it again");
+    assert_eq!(live.call_back(guarded.token(), 200, "fifth").await.status(), 200);
+    live.openfaas.was_asked(1).await;
+    assert!(live.outcomes().is_empty());
+    drop(stalled);
+    live.until_outcomes(1).await;
+    assert_eq!(live.call_back(plain.token(), 200, "another").await.status(), 200);
 }
 
 #[tokio::test]

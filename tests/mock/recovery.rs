@@ -2,6 +2,7 @@
 
 //! What a person does with calls: `zeebe2faas calls cancel`, `deliver`, `retry`, and the orders behind them.
 
+use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 use std::{process::Stdio, time::Duration};
 use tokio::process::Command;
@@ -162,6 +163,25 @@ async fn an_outcome_that_zeebe_refused_is_listed_and_delivered_when_a_person_say
     until_call(&live, &invocation, |call| call["delivered"] == true).await;
     let ids = message_ids(&live);
     assert_eq!((ids.len(), ids.iter().all(|id| id == invocation.call_id())), (4, true), "{ids:?}");
+}
+
+#[tokio::test]
+async fn an_order_is_carried_out_when_whoever_gave_it_has_gone() {
+    let mut live = Live::start(&format!("zeebe.request_timeout = \"1s\"\n{WITH_TOKEN}")).await;
+    let invocation = live.invoke(1, "plain").await;
+    // The bridge by itself would try again after a long pause only.
+    live.zeebe.script("PublishMessage", Answer::Status(Code::InvalidArgument));
+    live.zeebe.script("PublishMessage", Answer::Silence);
+    live.call_back(invocation.token(), 200, "{}").await;
+    live.until_outcomes(1).await;
+    {
+        let order = act(&live, &invocation, "deliver");
+        let order = std::pin::pin!(order);
+        let begun = live.until_outcomes(2);
+        let begun = std::pin::pin!(begun);
+        assert!(matches!(select(order, begun).await, Either::Right(_)), "Zeebe is silent");
+    }
+    until_call(&live, &invocation, |call| call["delivered"] == true).await;
 }
 
 #[tokio::test]

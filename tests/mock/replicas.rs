@@ -133,7 +133,7 @@ async fn what_settles_nothing_is_handed_on_too_and_the_owner_asks() {
     let (_ways, mut first, second) = Ways::both().await;
     let invocation = first.invoke(1, "guarded").await;
     assert_eq!(second.call_back(invocation.token(), 502, "").await.status(), 200);
-    first.openfaas.was_asked().await;
+    first.openfaas.was_asked(1).await;
     first.until(&path(&invocation), |_, text| text.contains(r#""asking":true"#)).await;
 }
 
@@ -185,6 +185,15 @@ async fn an_owner_that_could_not_deliver_hears_that_it_need_not_any_more() {
     partition.discard();
     until_ended(&first, &invocation).await;
     until_none_is_in_flight(&first).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_stands_in_asks_on_about_a_call_that_its_ledger_does_not_have() {
+    let (_ways, mut first, mut second) = Ways::both().await;
+    let invocation = hold(&mut first, calling(1, "guarded")).await;
+    let _first = first.ended().await;
+    assert_eq!(second.call_back(invocation.token(), 502, "").await.status(), 200);
+    second.openfaas.was_asked(3).await;
 }
 
 #[tokio::test]

@@ -87,9 +87,9 @@ impl FakeOpenFaas {
         self.cancelled.borrow().clone()
     }
 
-    /// Waits until a runner was asked about a call.
-    pub async fn was_asked(&mut self) {
-        crate::soon(self.questions.wait_for(|questions| *questions > 0)).await.expect("the server is here");
+    /// Waits until runners were asked about calls so many times.
+    pub async fn was_asked(&mut self, times: usize) {
+        crate::soon(self.questions.wait_for(|questions| *questions >= times)).await.expect("the server is here");
     }
 }
 
