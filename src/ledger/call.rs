@@ -129,6 +129,33 @@ pub struct Terms {
     pub retry_now: bool,
 }
 
+#[cfg(test)]
+impl NewCall {
+    /// The first call of this job.
+    pub(super) fn example(job_key: i64) -> Self {
+        Self {
+            id: CallId::new("test", job_key, 1),
+            job_key,
+            attempt: 1,
+            job_type: "openfaas".into(),
+            process_instance_key: 1,
+            bpmn_process_id: "process".into(),
+            element_id: "task".into(),
+            tenant: String::new(),
+            function: "otbcli".into(),
+            run_once: true,
+            reply: Reply::Message("faas-done".into()),
+            result: "call".into(),
+            args: Vec::new(),
+            outputs: Vec::new(),
+            resources: Resources::default(),
+            accepted_ms: 1,
+            deadline_ms: 2,
+            keep_until_ms: 3,
+        }
+    }
+}
+
 /// Who has begun a call before, as far as Zeebe says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BegunBy {

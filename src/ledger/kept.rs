@@ -1,6 +1,6 @@
 //! Callbacks of calls that another replica owns, kept until that one knows of them.
 
-use super::{Ledger, LedgerError, operations::call_id};
+use super::{Ledger, LedgerError, row::call_id};
 use rusqlite::{OptionalExtension, Row, named_params, params};
 use zeebe2faas_contract::CallId;
 

@@ -3,11 +3,13 @@
 //! One thread owns the connection and commits everything that has queued up meanwhile at once (group commit): a
 //! caller hears of its own change only after that commit is on disk.
 
+mod accept;
 mod call;
 mod kept;
 mod operations;
 mod read;
 mod recovery;
+mod row;
 mod schema;
 mod writer;
 

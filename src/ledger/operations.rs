@@ -2,21 +2,13 @@
 
 use super::{
     Ledger, LedgerError,
-    call::{Acceptance, BegunBy, Closing, Fixed, NewCall, Pending, State},
+    call::{Closing, Pending, State},
+    row::{PENDING, call_id, pending},
 };
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
-use serde::{Serialize, de::DeserializeOwned};
-use zeebe2faas_contract::{CallId, Resources};
-
-pub(super) const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
+use rusqlite::{Connection, OptionalExtension, params};
+use zeebe2faas_contract::CallId;
 
 impl Ledger {
-    /// Writes a call down before its request leaves, and says what is to be done with its job. `begun_by`:
-    /// who may have submitted it before.
-    pub async fn accept(&self, call: NewCall, begun_by: BegunBy) -> Result<Acceptance, LedgerError> {
-        self.writer.apply(move |connection| accept(connection, &call, begun_by)).await
-    }
-
     /// OpenFaaS has it, or may have it and will not be asked again.
     pub async fn submitted(&self, id: CallId, now_ms: u64) -> Result<(), LedgerError> {
         let statement = "UPDATE calls SET state = max(state, 1), submitted_ms = coalesce(submitted_ms, ?2)
@@ -164,184 +156,19 @@ impl Ledger {
     }
 }
 
-struct Known {
-    id: String,
-    same_task: bool,
-    state: State,
-    maybe_queued: bool,
-    job_closed: bool,
-    delivered: bool,
-    unsettled: bool,
-    command: Fixed,
-}
-
-fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlite::Result<Acceptance> {
-    let known = rows_of_job(connection, call)?;
-    let same = known.iter().find(|row| row.id == call.id.as_str());
-    if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
-        return Ok(Acceptance::Foreign);
-    }
-    if known.iter().any(|row| row.id != call.id.as_str() && row.unsettled) {
-        return Ok(Acceptance::Unsettled);
-    }
-    let fixed = || Fixed {
-        args: call.args.clone(),
-        outputs: call.outputs.clone(),
-        resources: call.resources,
-        deadline_ms: call.deadline_ms,
-    };
-    match same {
-        None => {
-            insert(connection, call)?;
-            Ok(Acceptance::Submit { command: fixed(), queued_before: begun_by != BegunBy::Nobody })
-        }
-        Some(row) if row.state != State::Accepted => {
-            // An operator may have changed the retries meanwhile, or asked for another try.
-            let statement = "UPDATE calls SET reply = iif(json_extract(reply, '$.job.terms.retryNow'),
-                             json_set(?2, '$.job.terms.retryNow', json('true')), ?2)
-                             WHERE call_id = ?1 AND state < 2 AND holds_job = 1";
-            connection.prepare_cached(statement)?.execute(params![call.id.as_str(), json(&call.reply)?])?;
-            Ok(Acceptance::UnderWay { delivered: row.delivered })
-        }
-        Some(row) if row.maybe_queued => Ok(Acceptance::Submit { command: row.command.clone(), queued_before: true }),
-        Some(_) => {
-            // Nothing was ever queued: what the operator mended since may change the command and the clock.
-            let statement = "UPDATE calls SET maybe_queued = 1, args = ?2, outputs = ?3, deadline_ms = ?4,
-                             keep_until_ms = ?5, accepted_ms = ?13, function = ?6, run_once = ?7, reply = ?8, result = ?9,
-                             holds_job = ?10, memory_bytes = ?11, cores = ?12 WHERE call_id = ?1";
-            connection.prepare_cached(statement)?.execute(params![
-                call.id.as_str(),
-                json(&call.args)?,
-                json(&call.outputs)?,
-                call.deadline_ms,
-                call.keep_until_ms,
-                call.function,
-                call.run_once,
-                json(&call.reply)?,
-                call.result,
-                call.reply.holds_job(),
-                call.resources.memory_bytes,
-                call.resources.cores,
-                call.accepted_ms,
-            ])?;
-            // What this replica knows to be unqueued another one may have submitted since.
-            Ok(Acceptance::Submit { command: fixed(), queued_before: begun_by == BegunBy::Another })
-        }
-    }
-}
-
-fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
-    let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
-                 delivered, args, outputs, deadline_ms, memory_bytes, cores,
-                 state = 2 AND delivered = 0 AND holds_job = 1 FROM calls WHERE job_key = ?1";
-    let mut statement = connection.prepare_cached(query)?;
-    let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
-        Ok(Known {
-            id: row.get(0)?,
-            same_task: row.get(1)?,
-            state: State::from_number(row.get(2)?),
-            maybe_queued: row.get(3)?,
-            job_closed: row.get(4)?,
-            delivered: row.get(5)?,
-            unsettled: row.get(11)?,
-            command: Fixed {
-                args: parsed(row, 6)?,
-                outputs: parsed(row, 7)?,
-                resources: resources(row, 9)?,
-                deadline_ms: row.get(8)?,
-            },
-        })
-    })?;
-    rows.collect()
-}
-
-fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
-    let statement = "INSERT INTO calls (call_id, job_key, try, job_type, process_instance_key, bpmn_process_id,
-        element_id, tenant, function, run_once, reply, holds_job, result, args, outputs, memory_bytes,
-        cores, state, maybe_queued, asking,
-        job_closed, delivered, accepted_ms, deadline_ms, keep_until_ms)
-        VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :reply, :holds, :result,
-        :args, :outputs, :memory, :cores, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
-    connection.prepare_cached(statement)?.execute(named_params! {
-        ":id": call.id.as_str(), ":job": call.job_key, ":try": call.attempt, ":type": call.job_type,
-        ":instance": call.process_instance_key, ":process": call.bpmn_process_id, ":element": call.element_id,
-        ":tenant": call.tenant, ":function": call.function, ":once": call.run_once, ":reply": json(&call.reply)?, ":holds": call.reply.holds_job(),
-        ":result": call.result, ":args": json(&call.args)?, ":outputs": json(&call.outputs)?,
-        ":memory": call.resources.memory_bytes, ":cores": call.resources.cores,
-        ":accepted": call.accepted_ms, ":deadline": call.deadline_ms, ":keep": call.keep_until_ms,
-    })?;
-    Ok(())
-}
-
-pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
-    Ok(Pending {
-        id: call_id(row, 0)?,
-        function: row.get(1)?,
-        run_once: row.get(2)?,
-        reply: parsed(row, 3)?,
-        result: row.get(4)?,
-        tenant: row.get(5)?,
-        deadline_ms: row.get(6)?,
-    })
-}
-
-pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {
-    let text: String = row.get(column)?;
-    text.parse().map_err(|error| wrong(column, error))
-}
-
-/// A column that holds JSON.
-pub(super) fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(|error| wrong(column, error))
-}
-
-/// In two columns, the first of which is named.
-pub(super) fn resources(row: &Row<'_>, memory: usize) -> rusqlite::Result<Resources> {
-    Ok(Resources { memory_bytes: row.get(memory)?, cores: row.get(memory + 1)? })
-}
-
-fn json(value: &impl Serialize) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
-}
-
-fn wrong(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{super::call::Reply, *};
-
-    fn call(job_key: i64) -> NewCall {
-        NewCall {
-            id: CallId::new("test", job_key, 1),
-            job_key,
-            attempt: 1,
-            job_type: "openfaas".into(),
-            process_instance_key: 1,
-            bpmn_process_id: "process".into(),
-            element_id: "task".into(),
-            tenant: String::new(),
-            function: "otbcli".into(),
-            run_once: true,
-            reply: Reply::Message("faas-done".into()),
-            result: "call".into(),
-            args: Vec::new(),
-            outputs: Vec::new(),
-            resources: Resources::default(),
-            accepted_ms: 1,
-            deadline_ms: 2,
-            keep_until_ms: 3,
-        }
-    }
+    use super::{
+        super::{BegunBy, NewCall},
+        *,
+    };
 
     #[tokio::test]
     async fn every_open_call_that_may_be_queued_is_asked_about_at_a_start() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
-        let [accepted, submitted, refused, ended] = [1, 2, 3, 4].map(call);
+        let [accepted, submitted, refused, ended] = [1, 2, 3, 4].map(NewCall::example);
         for call in [&accepted, &submitted, &refused, &ended] {
             ledger.accept(call.clone(), BegunBy::Nobody).await.unwrap();
         }
@@ -355,18 +182,5 @@ mod tests {
         let mut expected = [accepted.id, submitted.id];
         expected.sort();
         assert_eq!(asked, expected);
-    }
-
-    #[tokio::test]
-    async fn what_this_replica_knows_to_be_unqueued_may_be_queued_by_another_that_had_the_job_since() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
-        let call = call(1);
-        for (begun_by, expected) in [(BegunBy::Nobody, false), (BegunBy::Us, false), (BegunBy::Another, true)] {
-            let accepted = ledger.accept(call.clone(), begun_by).await.unwrap();
-            let as_expected = matches!(accepted, Acceptance::Submit { queued_before, .. } if queued_before == expected);
-            assert!(as_expected, "{begun_by:?}: {accepted:?}");
-            ledger.nothing_queued(call.id.clone()).await.unwrap();
-        }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     LedgerError,
     call::{Call, State, Summary},
-    operations::{call_id, parsed, resources},
+    row::{call_id, parsed, resources},
     schema,
 };
 use rusqlite::{Connection, OptionalExtension, Row};

@@ -3,7 +3,7 @@
 use super::{
     Ledger, LedgerError,
     call::{NewCall, Pending, Reply, State},
-    operations::{PENDING, parsed, pending, resources},
+    row::{PENDING, parsed, pending, resources},
 };
 use rusqlite::{OptionalExtension, Row};
 use zeebe2faas_contract::CallId;
@@ -99,29 +99,9 @@ fn invocation(row: &Row<'_>) -> rusqlite::Result<NewCall> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::{super::*, *};
-    use zeebe2faas_contract::Resources;
 
     fn call(terms: Terms) -> NewCall {
-        NewCall {
-            id: CallId::new("test", 1, 1),
-            job_key: 1,
-            attempt: 1,
-            job_type: "openfaas".into(),
-            process_instance_key: 1,
-            bpmn_process_id: "process".into(),
-            element_id: "task".into(),
-            tenant: String::new(),
-            function: "otbcli".into(),
-            run_once: true,
-            reply: Reply::Job(HeldJob { key: 1, terms: Some(terms) }),
-            result: "call".into(),
-            args: Vec::new(),
-            outputs: Vec::new(),
-            resources: Resources::default(),
-            accepted_ms: 1,
-            deadline_ms: 2,
-            keep_until_ms: 3,
-        }
+        NewCall { reply: Reply::Job(HeldJob { key: 1, terms: Some(terms) }), ..NewCall::example(1) }
     }
 
     #[tokio::test]
