@@ -2,6 +2,7 @@
 //!
 //! The `config` crate stops at the first mistake and knows no lines; three in the morning deserves better.
 
+use super::toml_value::{json, kind};
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -369,31 +370,4 @@ fn environment_name(path: &str) -> String {
 
 fn variable(name: &str) -> String {
     format!("environment variable {name}")
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
-    Some(match value {
-        DeValue::String(text) => text.to_string().into(),
-        DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix()).ok()?.into(),
-        DeValue::Float(digits) => digits.as_str().parse::<f64>().ok()?.into(),
-        DeValue::Boolean(value) => (*value).into(),
-        DeValue::Datetime(_) => return None,
-        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect::<Option<Vec<_>>>()?.into(),
-        DeValue::Table(table) => {
-            let entries = table.iter().map(|(key, value)| Some((key.get_ref().to_string(), json(value.get_ref())?)));
-            entries.collect::<Option<serde_json::Map<_, _>>>()?.into()
-        }
-    })
 }
