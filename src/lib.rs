@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod app;
 pub mod bridge;
+pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -19,4 +20,5 @@ pub mod openfaas;
 pub mod reload;
 pub mod secret;
 pub mod tls;
+pub mod transport;
 pub mod zeebe;

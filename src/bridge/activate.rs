@@ -6,12 +6,12 @@ mod surplus;
 
 pub use connection::Connection;
 
-use crate::zeebe::{Client, Error, Job, JobQuery, JobStream, Pauses};
-use connection::Reporter;
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+use crate::{
+    clock,
+    zeebe::{Client, Error, Job, JobQuery, JobStream, Pauses},
 };
+use connection::Reporter;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep, sleep_until, timeout},
@@ -185,6 +185,7 @@ impl Activator {
             let most = u32::try_from(permits.num_permits()).unwrap_or(u32::MAX);
             let asked = Instant::now();
             let answer = tokio::select! {
+                biased;
                 answer = self.client.activate_jobs(&self.settings.query, most, wait) => answer,
                 () = async { self.stop.cancelled().await; sleep(grace).await } => return Ok(Polled::Stopped),
             };
@@ -319,6 +320,5 @@ impl Activator {
 
 /// This host's clock, in milliseconds since 1970 (UTC).
 fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(clock::now_ms()).unwrap_or(i64::MAX)
 }

@@ -49,6 +49,7 @@ impl Deadlines {
                 return ledger.overdue(now_ms - millis(self.grace), BATCH).await;
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(until(now_ms, due_ms).min(LONGEST_SLEEP)) => {}
                 () = self.earlier.notified() => {}
             }

@@ -50,6 +50,7 @@ impl Holds {
             match next {
                 Some(at) if at <= Instant::now() => return self.lock().take_due(Instant::now()),
                 Some(at) => tokio::select! {
+                    biased;
                     () = tokio::time::sleep_until(at) => {}
                     () = self.earlier.notified() => {}
                 },

@@ -134,7 +134,8 @@ impl InFlight {
         }
     }
 
-    /// Calls of which nothing was heard for `timeout` or, where that was asked before, ever longer: at most `limit`.
+    /// Calls of which nothing was heard for `timeout` or, where that was asked before, ever longer: at most `limit`, in
+    /// the order of their ids.
     pub fn silent(&self, now_ms: u64, timeout: Duration, limit: usize) -> Vec<CallId> {
         let mut calls = self.lock();
         let silent = calls.iter_mut().filter_map(|(id, entry)| {
@@ -144,7 +145,9 @@ impl InFlight {
                 id.clone()
             })
         });
-        silent.take(limit).collect()
+        let mut silent: Vec<CallId> = silent.take(limit).collect();
+        silent.sort();
+        silent
     }
 
     /// Gives the permit back.

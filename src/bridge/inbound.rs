@@ -187,6 +187,7 @@ impl Bridge {
         let bridge = self.clone();
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
             let delivery = tokio::select! {
+                biased;
                 delivery = bridge.0.messenger.deliver(&call, &json, Retry::Forever) => delivery,
                 () = slot.taken_over() => return,
             };

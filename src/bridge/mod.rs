@@ -26,7 +26,7 @@ pub mod probe;
 pub mod progress;
 pub mod recovery;
 pub mod render;
-mod replicas;
+pub(crate) mod replicas;
 pub mod reply;
 pub mod running;
 pub mod submit;
@@ -41,6 +41,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     openfaas::Gateway,
+    transport::Transport,
     zeebe::{Client, Job},
 };
 use ask::{Insistence, Questions};
@@ -64,6 +65,16 @@ const HEARTBEAT_LASTS: Duration = Duration::from_secs(60);
 /// Neither the ledger nor Zeebe can take an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotTaken;
+
+/// Whom a bridge speaks to.
+pub struct Peers {
+    /// Zeebe's gateway.
+    pub zeebe: Client,
+    /// OpenFaaS's gateway.
+    pub gateway: Gateway,
+    /// The way to the other replicas.
+    pub replicas: Transport,
+}
 
 /// The steps and what they share. Cheap to clone.
 #[derive(Clone)]
@@ -96,32 +107,29 @@ struct Parts {
 
 impl Bridge {
     /// Joins the parts. Nothing is begun before [`Bridge::resume`] and the loops of the application.
-    ///
-    /// # Errors
-    /// When no HTTP client can be made, which would be a fault of the machine.
     pub fn new(
         settings: Settings,
         templates: Templates,
-        zeebe: Client,
-        gateway: Gateway,
+        peers: Peers,
         ledger: Ledger,
         metrics: Metrics,
         stop: CancellationToken,
-    ) -> reqwest::Result<Self> {
+    ) -> Self {
+        let Peers { zeebe, gateway, replicas } = peers;
         let calls = &settings.calls;
         let questions = settings
             .keys
             .runner
             .clone()
             .map(|secret| Questions::new(gateway.clone(), ledger.clone(), secret, calls.ask_interval, calls.grace));
-        Ok(Self(Arc::new(Parts {
+        Self(Arc::new(Parts {
             messenger: Messenger::new(zeebe.clone(), calls.message_ttl, calls.retry_backoff),
             holds: Holds::default(),
             deliveries: Deliveries::new(calls.max_deliveries),
             questions,
             deadlines: Deadlines::new(calls.grace),
             in_flight: InFlight::default(),
-            replicas: Replicas::new(&settings)?,
+            replicas: Replicas::new(replicas, &settings),
             kept: Notify::new(),
             callback_room: Semaphore::new(settings.callback.max_concurrent),
             turns: Turns::default(),
@@ -137,7 +145,7 @@ impl Bridge {
             ledger,
             metrics,
             stop,
-        })))
+        }))
     }
 
     /// The settings.

@@ -5,12 +5,13 @@ use crate::{
     config::{self, Settings},
     reload::Reloaded,
     tls::plain_http,
+    transport::Transport,
 };
 use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue},
 };
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Method, StatusCode, redirect};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeebe2faas_contract::{KeyRing, SIGNATURE_HEADER};
@@ -33,30 +34,37 @@ pub enum NotHanded {
 
 /// A client of the other replicas' callback listeners.
 pub struct Replicas {
-    http: Client,
+    http: Transport,
     own: String,
     known: config::Replicas,
     ring: Reloaded<KeyRing>,
     progress_room: Arc<Semaphore>,
 }
 
+/// The connections to other replicas.
+///
+/// # Errors
+/// When the HTTP client cannot be made, which would be a fault of the machine.
+pub fn transport(settings: &Settings) -> reqwest::Result<Transport> {
+    let timeout = settings.replicas.timeout;
+    let http = plain_http()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(timeout.min(CONNECT_TIMEOUT))
+        .timeout(timeout)
+        .build()?;
+    Ok(Transport::new(http))
+}
+
 impl Replicas {
-    /// # Errors
-    /// When the HTTP client cannot be made, which would be a fault of the machine.
-    pub fn new(settings: &Settings) -> reqwest::Result<Self> {
-        let timeout = settings.replicas.timeout;
-        let http = plain_http()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(timeout.min(CONNECT_TIMEOUT))
-            .timeout(timeout)
-            .build()?;
-        Ok(Self {
+    /// Reaches them over `http`.
+    pub fn new(http: Transport, settings: &Settings) -> Self {
+        Self {
             http,
             own: settings.replica.clone(),
             known: settings.replicas.clone(),
             ring: settings.keys.token.clone(),
             progress_room: Arc::new(Semaphore::new(MAX_PROGRESS)),
-        })
+        }
     }
 
     /// Where this replica is, if it is another one and the configuration says where.
@@ -90,7 +98,8 @@ impl Replicas {
     }
 
     async fn post(&self, url: &str, headers: HeaderMap, body: Bytes) -> Result<(), NotHanded> {
-        let answer = self.http.post(url).headers(headers).body(body).send().await;
+        let request = self.http.request(Method::POST, url).headers(headers).body(body);
+        let answer = self.http.send(request).await;
         match answer.map(|answer| answer.status()) {
             Ok(status) if status.is_success() => Ok(()),
             // Somebody in between, who reaches nobody.
@@ -98,8 +107,7 @@ impl Replicas {
                 Err(NotHanded::Away(format!("HTTP {}", status.as_u16())))
             }
             Ok(status) => Err(NotHanded::Refused(status.as_u16())),
-            // Its own text shows the URL, and with it the token.
-            Err(error) => Err(NotHanded::Away(crate::openfaas::cause(&error))),
+            Err(failure) => Err(NotHanded::Away(failure.reason)),
         }
     }
 }

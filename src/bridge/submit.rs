@@ -1,6 +1,7 @@
 //! Posts a call to OpenFaaS until it is known what became of it, or the job's lock runs out.
 
 use crate::{
+    chance::fraction,
     clock::{now_ms, until},
     config::BodyFormat,
     ledger::Fixed,
@@ -119,7 +120,7 @@ impl<'a> Ready<'a> {
                 return if maybe_queued { Submitted::Unsure(reason) } else { Submitted::NotNow(reason) };
             }
             tracing::debug!(call = %self.call_id, reason, ?pause, "submitting again");
-            tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+            tokio::time::sleep(pause.mul_f64(0.5 + fraction() / 2.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

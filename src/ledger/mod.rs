@@ -17,6 +17,8 @@ pub use call::{Acceptance, BegunBy, Call, Closing, Fixed, HeldJob, NewCall, Pend
 pub use kept::Kept;
 pub use read::{LedgerReader, Selection};
 pub use recovery::Standing;
+#[doc(hidden)]
+pub use writer::{Scribe, Written};
 
 use std::{path::Path, path::PathBuf};
 use writer::Writer;
@@ -58,6 +60,16 @@ impl Ledger {
         let lock = schema::claim(path)?;
         let connection = schema::open(path)?;
         Ok(Self { writer: Writer::start(connection, lock) })
+    }
+
+    /// On a database that is not a file, with its writer for the caller to drive: for simulations.
+    #[doc(hidden)]
+    pub fn on(connection: rusqlite::Connection) -> Result<(Self, Scribe), LedgerError> {
+        if !schema::is_made(&connection)? {
+            schema::make(&connection)?;
+        }
+        let (writer, scribe) = Writer::new(connection);
+        Ok((Self { writer }, scribe))
     }
 
     /// Whether the file is a ledger that [`Ledger::open`] would take, another process's hold on it aside. Only reads.

@@ -146,6 +146,18 @@ pub(super) fn examine(path: &Path) -> Result<(), LedgerError> {
     if word == "ok" { Ok(()) } else { Err(place(format!("it is damaged ({word}); restore it, or move it away"))) }
 }
 
+/// Whether the tables are there.
+pub(super) fn is_made(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.pragma_query_value(None, "user_version", |row| Ok(row.get::<_, i32>(0)? == VERSION))
+}
+
+/// Makes the tables.
+pub(super) fn make(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {TABLES} COMMIT;"
+    ))
+}
+
 /// Makes the file under another name first, so that it is whole from the moment it is there.
 fn create(path: &Path) -> Result<(), LedgerError> {
     let place = |reason: String| LedgerError::Place { path: path.to_owned(), reason };
@@ -162,9 +174,7 @@ fn create(path: &Path) -> Result<(), LedgerError> {
         }
     }
     let connection = Connection::open(&new)?;
-    connection.execute_batch(&format!(
-        "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {TABLES} COMMIT;"
-    ))?;
+    make(&connection)?;
     connection.close().map_err(|(_, error)| error)?;
     std::fs::rename(&new, path).map_err(failed)?;
     File::open(folder(path)).and_then(|folder| folder.sync_all()).map_err(failed)

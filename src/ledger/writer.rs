@@ -1,4 +1,4 @@
-//! The thread that owns the connection.
+//! Who owns the connection, on a thread of its own.
 
 use super::LedgerError;
 use rusqlite::Connection;
@@ -19,7 +19,7 @@ const BATCH: usize = 512;
 /// Runs within the batch's transaction (or not at all, where there is none), and gives what tells its caller once the
 /// commit's result is known.
 type Change = Box<dyn FnOnce(Option<&Connection>) -> Told + Send>;
-type Told = Box<dyn FnOnce(Result<(), &str>)>;
+type Told = Box<dyn FnOnce(Result<(), &str>) + Send>;
 
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -35,14 +35,21 @@ struct Commits {
 
 impl Writer {
     pub(super) fn start(connection: Connection, lock: File) -> Self {
-        let (queue, changes) = mpsc::channel(QUEUE);
-        let commits = Arc::<Commits>::default();
-        let counters = Arc::clone(&commits);
+        let (writer, mut scribe) = Self::new(connection);
         std::thread::spawn(move || {
             let _held = lock;
-            write_until_closed(&connection, changes, &counters);
+            while scribe.queue.blocking_recv_many(&mut scribe.batch, BATCH) > 0 {
+                scribe.commit().tell();
+            }
         });
-        Self { queue, commits }
+        writer
+    }
+
+    pub(super) fn new(connection: Connection) -> (Self, Scribe) {
+        let (changes, queue) = mpsc::channel(QUEUE);
+        let commits = Arc::<Commits>::default();
+        let scribe = Scribe { connection, queue, batch: Vec::with_capacity(BATCH), counters: Arc::clone(&commits) };
+        (Self { queue: changes, commits }, scribe)
     }
 
     pub(super) fn commits(&self) -> (u64, u64) {
@@ -73,22 +80,47 @@ impl Writer {
     }
 }
 
-fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Change>, counters: &Commits) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let size = batch.len() as u64;
-        let mut told = Vec::with_capacity(batch.len());
-        let result = commit(connection, batch.drain(..), &mut told);
+/// Writes what has queued up. A simulation sets its pace, and lets it end between any two steps.
+#[doc(hidden)]
+pub struct Scribe {
+    connection: Connection,
+    queue: mpsc::Receiver<Change>,
+    batch: Vec<Change>,
+    counters: Arc<Commits>,
+}
+
+impl Scribe {
+    /// Waits for a change, and takes all that have queued up; whether there will be more.
+    pub async fn gather(&mut self) -> bool {
+        self.queue.recv_many(&mut self.batch, BATCH).await > 0
+    }
+
+    /// Commits the batch.
+    pub fn commit(&mut self) -> Written {
+        let size = self.batch.len() as u64;
+        let mut told = Vec::with_capacity(self.batch.len());
+        let result = commit(&self.connection, self.batch.drain(..), &mut told);
         if result.is_ok() {
-            counters.commits.fetch_add(1, Ordering::Relaxed);
-            counters.changes.fetch_add(size, Ordering::Relaxed);
+            self.counters.commits.fetch_add(1, Ordering::Relaxed);
+            self.counters.changes.fetch_add(size, Ordering::Relaxed);
         }
-        for tell in told {
-            tell(match &result {
-                Ok(()) => Ok(()),
-                Err(error) => Err(error),
-            });
-        }
+        Written { result, told }
+    }
+}
+
+/// A batch that is on disk, or failed as a whole.
+#[doc(hidden)]
+pub struct Written {
+    result: Result<(), String>,
+    told: Vec<Told>,
+}
+
+impl Written {
+    /// Lets everybody hear of it.
+    pub fn tell(self) {
+        let Self { result, told } = self;
+        let result = result.as_ref().copied().map_err(String::as_str);
+        told.into_iter().for_each(|tell| tell(result));
     }
 }
 

@@ -6,8 +6,11 @@ mod system;
 pub use runner::AskError;
 pub use system::Info;
 
-use crate::config::{Credentials, OpenFaas};
-use reqwest::{Client, StatusCode, redirect};
+use crate::{
+    config::{Credentials, OpenFaas},
+    transport::{Failure, Sent, Transport},
+};
+use reqwest::{Client, Method, StatusCode, redirect};
 use std::{sync::Arc, time::Duration};
 use zeebe2faas_contract::CallId;
 
@@ -23,7 +26,7 @@ pub struct Gateway {
 }
 
 struct Inner {
-    http: Client,
+    http: Transport,
     url: String,
     credentials: Option<Credentials>,
     functions: system::Cache,
@@ -74,13 +77,19 @@ impl Gateway {
             .pool_idle_timeout(Duration::from_secs(30))
             .no_proxy()
             .build()?;
+        Ok(Self::over(Transport::new(http), settings))
+    }
+
+    /// The same over another client.
+    #[doc(hidden)]
+    pub fn over(http: Transport, settings: &OpenFaas) -> Self {
         let inner = Inner {
             http,
             url: settings.gateway.clone(),
             credentials: settings.credentials.clone(),
             functions: system::Cache::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
     }
 
     /// Posts an asynchronous invocation, once.
@@ -89,7 +98,7 @@ impl Gateway {
         let mut request = self
             .inner
             .http
-            .post(&url)
+            .request(Method::POST, &url)
             .header("x-call-id", invocation.call_id)
             .header("x-callback-url", invocation.callback_url)
             .header("traceparent", invocation.traceparent)
@@ -98,7 +107,7 @@ impl Gateway {
         if let Some(signature) = invocation.signature {
             request = request.header(zeebe2faas_contract::SIGNATURE_HEADER, signature);
         }
-        match request.send().await {
+        match self.inner.http.send(request).await {
             Ok(response) => {
                 let status = response.status();
                 if status == StatusCode::ACCEPTED {
@@ -107,10 +116,9 @@ impl Gateway {
                 let reason = reason(response).await;
                 classify(status, &format!("{url} answered HTTP {}{reason}", status.as_u16()))
             }
-            // Until the connection stands nothing was sent.
-            Err(error) if error.is_connect() => Submission::NotNow(format!("cannot reach {url}: {}", cause(&error))),
-            Err(error) if error.is_builder() => Submission::Never(format!("{url}: {}", cause(&error))),
-            Err(error) => Submission::Unknown(format!("{url}: {}", cause(&error))),
+            Err(Failure { sent: Sent::Not, reason }) => Submission::NotNow(format!("cannot reach {url}: {reason}")),
+            Err(Failure { sent: Sent::Never, reason }) => Submission::Never(format!("{url}: {reason}")),
+            Err(Failure { sent: Sent::Maybe, reason }) => Submission::Unknown(format!("{url}: {reason}")),
         }
     }
 }
@@ -122,7 +130,8 @@ impl Gateway {
     /// What the gateway answered.
     pub async fn cancel_queued(&self, call_id: &CallId) -> Result<(), String> {
         let url = format!("{}/async-function/{call_id}", self.inner.url);
-        let response = self.inner.http.delete(&url).send().await.map_err(|error| cause(&error))?;
+        let http = &self.inner.http;
+        let response = http.send(http.request(Method::DELETE, &url)).await.map_err(|failure| failure.reason)?;
         // Not found: it has ended, or never came.
         match response.status() {
             status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
@@ -157,25 +166,13 @@ async fn reason(response: reqwest::Response) -> String {
 /// A whole body up to the limit.
 async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| Failure::from(error).reason)? {
         if body.len() + chunk.len() > ANSWER_LIMIT_BYTES {
             return Err(format!("the answer is longer than {ANSWER_LIMIT_BYTES} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// The innermost reason of an error: reqwest's own text repeats the URL and hides the cause.
-pub(crate) fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut source: &dyn std::error::Error = error;
-    while let Some(inner) = source.source() {
-        source = inner;
-    }
-    source.to_string()
 }
 
 #[cfg(test)]

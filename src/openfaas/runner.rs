@@ -1,6 +1,6 @@
 //! Questions to a function's runner, through the gateway. An answer counts only with the runner's signature.
 
-use super::{Gateway, bounded, cause};
+use super::{Gateway, bounded};
 use crate::clock::{millis, now_ms};
 use reqwest::Method;
 use std::time::Duration;
@@ -65,15 +65,12 @@ impl Gateway {
         let expires_ms = now_ms() + millis(QUESTION_VALID_FOR);
         let request = Request { method: method.as_str(), path: &path, function, call_id, body: b"" };
         let question = request.sign(ring, expires_ms);
-        let response = self
-            .inner
-            .http
-            .request(method.clone(), format!("{}/function/{function}{path}", self.inner.url))
+        let http = &self.inner.http;
+        let asked = http
+            .request(method.clone(), &format!("{}/function/{function}{path}", self.inner.url))
             .header(SIGNATURE_HEADER, &question)
-            .header("x-call-id", call_id.as_str())
-            .send()
-            .await
-            .map_err(|error| unreachable(cause(&error)))?;
+            .header("x-call-id", call_id.as_str());
+        let response = http.send(asked).await.map_err(|failure| unreachable(failure.reason))?;
         let status = response.status().as_u16();
         let signature = response.headers().get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
         let Some(signature) = signature.map(str::to_owned) else {

@@ -1,12 +1,14 @@
 //! Which functions are deployed, where that may be read.
 
-use super::{Gateway, bounded, cause};
+use super::{Gateway, bounded};
+use reqwest::Method;
 use serde::de::DeserializeOwned;
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// How long a list is trusted.
 const TRUSTED_FOR: Duration = Duration::from_secs(10);
@@ -71,8 +73,9 @@ impl Gateway {
     /// # Errors
     /// Why nobody answers.
     pub async fn health(&self) -> Result<(u16, Option<String>), String> {
-        let url = format!("{}/healthz", self.inner.url);
-        let response = self.inner.http.get(url).send().await.map_err(|error| cause(&error))?;
+        let http = &self.inner.http;
+        let asked = http.request(Method::GET, &format!("{}/healthz", self.inner.url));
+        let response = http.send(asked).await.map_err(|failure| failure.reason)?;
         let date = response.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
         Ok((response.status().as_u16(), date))
     }
@@ -95,11 +98,12 @@ impl Gateway {
 
     /// `GET /system/…`, the only place that the credentials go to.
     async fn system<T: DeserializeOwned>(&self, what: &str) -> Result<T, String> {
-        let mut request = self.inner.http.get(format!("{}/system/{what}", self.inner.url));
+        let http = &self.inner.http;
+        let mut request = http.request(Method::GET, &format!("{}/system/{what}", self.inner.url));
         if let Some(credentials) = &self.inner.credentials {
             request = request.basic_auth(&credentials.user, Some(&credentials.password));
         }
-        let response = request.send().await.map_err(|error| cause(&error))?;
+        let response = http.send(request).await.map_err(|failure| failure.reason)?;
         if !response.status().is_success() {
             return Err(format!("HTTP {}", response.status().as_u16()));
         }

@@ -164,6 +164,9 @@ fn channel(address: &str, settings: &Settings) -> Result<Channel, Error> {
         .keep_alive_timeout(settings.keep_alive_timeout)
         .keep_alive_while_idle(false)
         .buffer_size(QUEUED_REQUESTS);
+    if let Some(connect) = &settings.connect {
+        return Ok(endpoint.connect_with_connector_lazy(connect.clone()));
+    }
     match &settings.tls {
         Some(tls) if address.starts_with("https:") => {
             connect_lazy(&endpoint, settings.connect_timeout, TCP_KEEP_ALIVE, tls.clone())

@@ -5,6 +5,7 @@
 
 mod auth;
 mod client;
+mod connection;
 mod error;
 mod instances;
 mod jobs;
@@ -28,6 +29,8 @@ pub mod proto {
 
 pub use auth::{Auth, OAuth};
 pub use client::Client;
+#[doc(hidden)]
+pub use connection::Connect;
 pub use error::Error;
 pub use instances::{Broker, Deployed, InstanceResult, NewInstance, Partition, Process, Topology, Version};
 pub use jobs::{FailJob, Job, JobQuery};

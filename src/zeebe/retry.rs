@@ -1,4 +1,5 @@
 use super::Settings;
+use crate::chance::fraction;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -52,7 +53,7 @@ impl Pauses {
 
     /// The next pause.
     pub(crate) fn next(&mut self) -> Duration {
-        let pause = self.bound.mul_f64(rand::random::<f64>());
+        let pause = self.bound.mul_f64(fraction());
         self.bound = (self.bound * 2).min(self.longest);
         pause
     }

@@ -1,4 +1,4 @@
-use super::{Auth, Error};
+use super::{Auth, Error, connection::Connect};
 use crate::reload::Reloaded;
 use rustls::ClientConfig;
 use std::{sync::Arc, time::Duration};
@@ -26,6 +26,9 @@ pub struct Settings {
     pub longest_pause: Duration,
     /// The largest answer that is accepted, in bytes. Zeebe's own limit is 4 MiB by default.
     pub max_answer_bytes: usize,
+    /// Connections in memory, in a simulation.
+    #[doc(hidden)]
+    pub connect: Option<Connect>,
 }
 
 impl Settings {
@@ -42,6 +45,7 @@ impl Settings {
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(5),
             max_answer_bytes: 8 << 20,
+            connect: None,
         }
     }
 
