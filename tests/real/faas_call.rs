@@ -2,35 +2,10 @@
 
 use serde_json::{Value, json};
 use zeebe2faas_tests::{
-    crash::{Setup, Site, shipped},
+    crash::{Setup, Site, guarded, shipped, stack},
     soon,
 };
 
-const STACK: &str = "
-provider: {name: openfaas}
-functions:
-  small:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: small
-      RUNNER_ALLOW: work,eat
-      RUNNER_MAX_RUNS: 8
-      RUNNER_POLL: 20ms
-  big:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: big
-      RUNNER_ALLOW: eat
-      RUNNER_MAX_RUNS: 8
-      RUNNER_POLL: 20ms
-      PLENTY: of memory
-";
 /// `work FOLDER NAME FAILURES`: fails so many times before it succeeds.
 const WORK: &str = r#"#!/bin/sh
 echo "$2" >> "$1/runs"
@@ -99,7 +74,7 @@ const CALLER: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 async fn site(name: &'static str, change: impl Fn(String) -> String) -> Site {
     let (file, text) = shipped("faas-call", name);
     let setup = Setup {
-        stack: STACK,
+        stack: stack(&[guarded("small", "work,eat", &[]), guarded("big", "eat", &[("PLENTY", "of memory")])]),
         programs: &[("work", WORK), ("eat", EAT)],
         configuration: "functions.small.run_once = true\nfunctions.big.run_once = true",
         processes: vec![(file, change(text)), (format!("{name}.bpmn"), CALLER.replace("NAME", name))],

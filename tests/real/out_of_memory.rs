@@ -7,27 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 use zeebe2faas_tests::{
-    crash::{Setup, Site, one_call},
+    crash::{Calling, Setup, Site, guarded, stack},
     soon,
 };
 
-const STACK: &str = "
-provider: {name: openfaas}
-functions:
-  otbcli:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: otbcli
-      RUNNER_PROGRAM: little-otb
-      RUNNER_ALLOW: BandMathX
-      RUNNER_POLL: 20ms
-      OTB_APPLICATION_PATH: /usr/lib/x86_64-linux-gnu/otb/applications:/usr/lib/aarch64-linux-gnu/otb/applications
-      # OTB may hang when it gets no memory for a thread.
-      ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS: 1
-";
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("RUNNER_PROGRAM", "little-otb"),
+    ("OTB_APPLICATION_PATH", "/usr/lib/x86_64-linux-gnu/otb/applications:/usr/lib/aarch64-linux-gnu/otb/applications"),
+    // OTB may hang when it gets no memory for a thread.
+    ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1"),
+];
 /// In one block, this needs a gigabyte for the input alone.
 const CMDLINE: &str = "BandMathX -il {{ folder }}/input.vrt -exp im1*2 -ram 100000 -out {{ folder }}/output.tif";
 /// Four bands of nothing, of which no pixel lies on the disk.
@@ -42,10 +31,10 @@ const GROUP_LIMIT_BYTES: u64 = 200_000_000;
 /// The outcome in BPMN of a call of this program, which starts OTB with less memory than it needs.
 async fn outcome(name: &'static str, little_otb: &str) -> Value {
     let setup = Setup {
-        stack: STACK,
+        stack: stack(&[guarded("otbcli", "BandMathX", &ENVIRONMENT)]),
         programs: &[("little-otb", little_otb)],
         configuration: "functions.otbcli.run_once = true",
-        processes: vec![one_call(name, &[("function", "otbcli"), ("cmdline", CMDLINE)])],
+        processes: vec![Calling::with(name, &[("function", "otbcli"), ("cmdline", CMDLINE)]).file()],
     };
     let site = Site::with(name, setup).await;
     fs::write(site.folder().join("input.vrt"), INPUT).unwrap();

@@ -3,36 +3,10 @@
 use serde_json::{Value, json};
 use std::{collections::HashSet, fs, path::Path};
 use zeebe2faas_tests::{
-    crash::{Setup, Site, shipped},
+    crash::{Setup, Site, guarded, shipped, stack},
     soon,
 };
 
-const STACK: &str = "
-provider: {name: openfaas}
-functions:
-  otbcli:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: otbcli
-      RUNNER_PROGRAM: stand-in
-      RUNNER_ALLOW: BundleToPerfectSensor,OrthoRectification
-      RUNNER_MAX_RUNS: 8
-      RUNNER_POLL: 20ms
-  normalize-product:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: normalize-product
-      RUNNER_PROGRAM: stand-in
-      RUNNER_ALLOW: call_normalize_function
-      RUNNER_MAX_RUNS: 8
-      RUNNER_POLL: 20ms
-";
 /// Writes its command and its input to its output; an empty input is an error.
 const PROGRAM: &str = r#"#!/bin/sh
 command="$*"
@@ -55,8 +29,11 @@ vars = {{ DEM = "/site/dem", GEOID = "/site/geoid" }}
 functions.otbcli.run_once = true
 functions.normalize-product.run_once = true"#
     );
+    let stand_in = [("RUNNER_PROGRAM", "stand-in")];
+    let otb = guarded("otbcli", "BundleToPerfectSensor,OrthoRectification", &stand_in);
+    let normalization = guarded("normalize-product", "call_normalize_function", &stand_in);
     let setup = Setup {
-        stack: STACK,
+        stack: stack(&[otb, normalization]),
         programs: &[("stand-in", PROGRAM)],
         configuration: &configuration,
         processes: vec![shipped("phr-pair", name), shipped("phr-products", name)],

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::{env, path::Path};
 use zeebe2faas_dev::phr::{Couple, CoupleOptions, write_couple};
 use zeebe2faas_tests::{
-    crash::{Setup, Site, one_call},
+    crash::{Calling, Setup, Site},
     soon,
 };
 
@@ -19,10 +19,10 @@ async fn site(name: &'static str) -> Site {
     let stack = STACK.replace("RUNNER_FUNCTION: otbcli", often);
     let stack = stack.replace("RUNNER_ALLOW_DIRS: /data", &format!("RUNNER_ALLOW_DIRS: {}", env::temp_dir().display()));
     let setup = Setup {
-        stack: &stack,
+        stack,
         programs: &[],
         configuration: &format!("templates = \"{templates}\"\nfunctions.otbcli.run_once = true"),
-        processes: vec![one_call(name, &[("from", "request")])],
+        processes: vec![Calling::with(name, &[("from", "request")]).file()],
     };
     Site::with(name, setup).await
 }

@@ -1,58 +1,9 @@
 //! Two replicas behind one callback address, one of them killed or cut off: every process ends, each function ran once.
 
 use serde_json::Value;
-use zeebe2faas_tests::crash::{Bridge, Point, Proxy, Setup, Site};
+use zeebe2faas_tests::crash::{Bridge, Calling, Point, Proxy, Setup, Site, counting};
 
 const CALLS: usize = 6;
-const STACK: &str = "
-provider: {name: openfaas}
-functions:
-  count:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: count
-      RUNNER_ALLOW: count-a-run
-      RUNNER_MAX_RUNS: 8
-      RUNNER_POLL: 20ms
-";
-/// Counts its run before anything else, then works until it may end.
-const PROGRAM: &str = "#!/bin/sh
-echo \"$2\" >> \"$1/runs\"
-while [ -e \"$1/hold\" ]; do sleep 0.02; done
-";
-/// The service task stays open, or a receive task waits.
-const PROCESS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"
-    targetNamespace="http://zeebe2faas/tests">
-  <process id="NAME" isExecutable="true">
-    <startEvent id="start" />
-    <sequenceFlow id="a" sourceRef="start" targetRef="call" />
-    <serviceTask id="call">
-      <extensionElements>
-        <zeebe:taskDefinition type="NAME" retries="3" />
-        <zeebe:taskHeaders>
-          <zeebe:header key="function" value="count" />
-          <zeebe:header key="cmdline" value="count-a-run {{ folder }} {{ name }}" />
-          <zeebe:header key="reply" value="REPLY" />
-        </zeebe:taskHeaders>
-      </extensionElements>
-    </serviceTask>
-    WAIT
-    <endEvent id="end" />
-  </process>
-  <message id="done" name="faas-done">
-    <extensionElements><zeebe:subscription correlationKey="=call.callId" /></extensionElements>
-  </message>
-</definitions>
-"#;
-const WAIT: &str = r#"<sequenceFlow id="b" sourceRef="call" targetRef="wait" />
-    <receiveTask id="wait" messageRef="done" />
-    <sequenceFlow id="c" sourceRef="wait" targetRef="end" />"#;
-const END: &str = r#"<sequenceFlow id="b" sourceRef="call" targetRef="end" />"#;
-
 /// Two replicas: functions reach them through the site's callback proxy, they reach each other through their own.
 struct Pair {
     site: Site,
@@ -74,14 +25,9 @@ impl Pair {
             between[0].url(),
             between[1].url()
         );
-        let wait = if reply == "job" { END } else { WAIT };
-        let process = PROCESS.replace("NAME", name).replace("REPLY", reply).replace("WAIT", wait);
-        let setup = Setup {
-            stack: STACK,
-            programs: &[("count-a-run", PROGRAM)],
-            configuration: &configuration,
-            processes: vec![(format!("{name}.bpmn"), process)],
-        };
+        let mut process = Calling::new(name);
+        process.headers.push(("reply", reply));
+        let setup = Setup { configuration: &configuration, ..counting(&process) };
         let site = Site::with(name, setup).await;
         Self { site, doors, between, replicas: Vec::new() }
     }

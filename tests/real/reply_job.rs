@@ -7,32 +7,8 @@ mod recovery;
 
 use serde_json::Value;
 use std::fs;
-use zeebe2faas_tests::crash::{Bridge, Setup, Site};
+use zeebe2faas_tests::crash::{Bridge, Calling, Setup, Site, guarded, stack};
 
-const STACK: &str = "
-provider: {name: openfaas}
-functions:
-  count:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: count
-      RUNNER_ALLOW: work
-      RUNNER_MAX_RUNS: 8
-      RUNNER_POLL: 20ms
-      RUNNER_GRACE: 1s
-  count-large:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: count-large
-      RUNNER_ALLOW: work
-      RUNNER_POLL: 20ms
-";
 /// Counts its run, tells its process, and ends as the files of the folder say.
 const PROGRAM: &str = "#!/bin/sh
 echo $$ > \"$1/pid\"
@@ -42,41 +18,16 @@ while [ -e \"$1/hold\" ]; do sleep 0.02; done
 [ -e \"$1/broken\" ] && echo 'no such scene' && exit 3
 exit 0
 ";
-const PROCESS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"
-    targetNamespace="http://zeebe2faas/tests">
-  <process id="NAME" isExecutable="true">
-    <startEvent id="start" />
-    <sequenceFlow id="a" sourceRef="start" targetRef="call" />
-    <serviceTask id="call">
-      <extensionElements>
-        <zeebe:taskDefinition type="NAME" retries="2" />
-        <zeebe:taskHeaders>
-          <zeebe:header key="function" value="count" />
-          <zeebe:header key="cmdline" value="work {{ folder }} {{ name }}" />
-          <zeebe:header key="reply" value="job" />
-          HEADERS
-        </zeebe:taskHeaders>
-      </extensionElements>
-    </serviceTask>
-    <sequenceFlow id="b" sourceRef="call" targetRef="end" />
-    <endEvent id="end" />
-    BOUNDARY
-  </process>
-  <error id="no-ortho" name="no ortho" errorCode="NO_ORTHO" />
-</definitions>
-"#;
 
 /// Everything but the bridge; the task has these headers besides, and this event at its boundary.
 async fn site(name: &'static str, headers: &[(&str, &str)], boundary: &str) -> Site {
-    let header = |(key, value): &(&str, &str)| format!("<zeebe:header key=\"{key}\" value=\"{value}\" />");
-    let headers: String = headers.iter().map(header).collect();
-    let process = PROCESS.replace("NAME", name).replace("HEADERS", &headers).replace("BOUNDARY", boundary);
+    let call = [("function", "count"), ("cmdline", "work {{ folder }} {{ name }}"), ("reply", "job")];
+    let process = Calling { retries: 2, boundary, ..Calling::with(name, &[&call, headers].concat()) };
     let setup = Setup {
-        stack: STACK,
+        stack: stack(&[guarded("count", "work", &[("RUNNER_GRACE", "1s")]), guarded("count-large", "work", &[])]),
         programs: &[("work", PROGRAM)],
         configuration: "functions.count.run_once = true\nfunctions.count-large.run_once = true",
-        processes: vec![(format!("{name}.bpmn"), process)],
+        processes: vec![process.file()],
     };
     Site::with(name, setup).await
 }

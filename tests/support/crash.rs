@@ -5,11 +5,13 @@ mod bridge;
 mod proxy;
 mod records;
 mod relay;
+mod setup;
 
 pub use bridge::Bridge;
 pub use proxy::{Held, Hold, Point, Proxy, Tapped};
 pub use records::{Incident, Records};
 pub use relay::Relay;
+pub use setup::{Calling, Setup, counting, guarded, shipped, stack};
 
 use crate::{PATIENCE, binaries, soon};
 use serde_json::{Value, json};
@@ -30,79 +32,6 @@ use zeebe2faas_dev::{
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const WORKERS: usize = 8;
-
-const STACK: &str = "
-provider: {name: openfaas}
-functions:
-  count:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: count
-      RUNNER_ALLOW: count-a-run
-      RUNNER_MAX_RUNS: 8
-      RUNNER_POLL: 20ms
-";
-/// Counts its run before anything else, then works until it may end.
-const PROGRAM: &str = "#!/bin/sh
-echo \"$2\" >> \"$1/runs\"
-while [ -e \"$1/hold\" ]; do sleep 0.02; done
-";
-const COUNT: &str = "count-a-run {{ folder }} {{ name }}";
-const ONE_CALL: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"
-    targetNamespace="http://zeebe2faas/tests">
-  <process id="NAME" isExecutable="true">
-    <startEvent id="start" />
-    <sequenceFlow id="a" sourceRef="start" targetRef="call" />
-    <serviceTask id="call">
-      <extensionElements>
-        <zeebe:taskDefinition type="NAME" />
-        <zeebe:taskHeaders>HEADERS</zeebe:taskHeaders>
-      </extensionElements>
-    </serviceTask>
-    <sequenceFlow id="b" sourceRef="call" targetRef="wait" />
-    <receiveTask id="wait" messageRef="done" />
-    <sequenceFlow id="c" sourceRef="wait" targetRef="end" />
-    <endEvent id="end" />
-  </process>
-  <message id="done" name="faas-done">
-    <extensionElements><zeebe:subscription correlationKey="=call.callId" /></extensionElements>
-  </message>
-</definitions>
-"#;
-
-/// What makes a site its own: the functions with their programs, and the processes.
-pub struct Setup<'a> {
-    /// OpenFaaS's function file.
-    pub stack: &'a str,
-    /// Shell programs of the functions: name and text.
-    pub programs: &'a [(&'a str, &'a str)],
-    /// Lines of the bridge's configuration, before its tables.
-    pub configuration: &'a str,
-    /// BPMN files, deployed together: name and text.
-    pub processes: Vec<(String, String)>,
-}
-
-/// A process of `bpmn/` for one test alone: its ids begin with `name`, its job type is `name`.
-pub fn shipped(process: &str, name: &str) -> (String, String) {
-    let file = format!("{}/../bpmn/{process}.bpmn", env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(file).expect("a process").replace("type=\"openfaas\"", &format!("type=\"{name}\""));
-    let text = ["phr-pair", "phr-products", "faas-call"]
-        .iter()
-        .fold(text, |text, id| text.replace(&format!("\"{id}\""), &format!("\"{name}-{id}\"")));
-    (format!("{name}-{process}.bpmn"), text)
-}
-
-/// A process of one call, with these headers: a service task, and a receive task that waits for its end. `name` is its id
-/// and its job type.
-pub fn one_call(name: &str, headers: &[(&str, &str)]) -> (String, String) {
-    let header = |(key, value): &(&str, &str)| format!(r#"<zeebe:header key="{key}" value="{value}" />"#);
-    let headers: String = headers.iter().map(header).collect();
-    (format!("{name}.bpmn"), ONE_CALL.replace("NAME", name).replace("HEADERS", &headers))
-}
 
 /// One test's surroundings. Its job type is its own, since the broker is shared.
 pub struct Site {
@@ -131,13 +60,7 @@ impl Site {
 
     /// The same with a broker of its own.
     pub async fn on(broker: &Broker, name: &'static str) -> Self {
-        let setup = Setup {
-            stack: STACK,
-            programs: &[("count-a-run", PROGRAM)],
-            configuration: "functions.count.run_once = true",
-            processes: vec![one_call(name, &[("function", "count"), ("cmdline", COUNT)])],
-        };
-        Self::at(broker.grpc_address(), broker.log(), name, setup, WORKERS).await
+        Self::at(broker.grpc_address(), broker.log(), name, counting(&Calling::new(name)), WORKERS).await
     }
 
     /// Everything but the bridge. `name` is the job type's.
@@ -298,7 +221,7 @@ async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>, workers: usi
         fs::write(bin.join(name), text).expect("a file");
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("a program");
     }
-    let mut options = HostOptions::new(Stack::parse("stack.yml", setup.stack).expect("a stack"), folder.join("state"));
+    let mut options = HostOptions::new(Stack::parse("stack.yml", &setup.stack).expect("a stack"), folder.join("state"));
     options.key_ring = Some(ring);
     options.workers = workers;
     options.path_dirs = vec![bin, binaries()];

@@ -2,7 +2,11 @@
 //! test spoils in its own way. Zeebe is the test's.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
-use crate::{binaries, http, soon};
+use crate::{
+    binaries,
+    crash::{guarded, stack},
+    http, soon,
+};
 use serde_json::Value;
 use std::{fs, net::TcpListener, path::PathBuf, process::Stdio};
 use tempfile::TempDir;
@@ -12,21 +16,6 @@ use tokio::{
 };
 use zeebe2faas_contract::{KeyRing, random_key_line};
 use zeebe2faas_dev::host::{Host, HostOptions, Stack};
-
-const STACK: &str = "
-provider: {name: openfaas}
-functions:
-  count:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 12h
-      read_timeout: 12h5m
-      write_timeout: 12h5m
-      RUNNER_FUNCTION: count
-      RUNNER_ALLOW: echo
-";
 
 /// The surroundings.
 pub struct Site {
@@ -50,12 +39,15 @@ impl Site {
     /// Healthy, for a Zeebe at this address.
     pub async fn new(zeebe: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
+        // Time-outs that nest as they should.
+        let times = [("exec_timeout", "12h"), ("read_timeout", "12h5m"), ("write_timeout", "12h5m")];
+        let functions = stack(&[guarded("count", "echo", &times)]);
         let secret = random_key_line("a");
         fs::write(folder.path().join("runner.key"), &secret).expect("a file");
         fs::write(folder.path().join("token.key"), random_key_line("a")).expect("a file");
-        fs::write(folder.path().join("stack.yml"), STACK).expect("a file");
+        fs::write(folder.path().join("stack.yml"), &functions).expect("a file");
         fs::create_dir(folder.path().join("templates")).expect("a folder");
-        let stack = Stack::parse("stack.yml", STACK).expect("a stack");
+        let stack = Stack::parse("stack.yml", &functions).expect("a stack");
         let mut options = HostOptions::new(stack, folder.path().join("state"));
         options.key_ring = Some(KeyRing::parse(&secret).expect("a key"));
         options.path_dirs = vec![binaries()];

@@ -1,10 +1,9 @@
 //! The same load for a long time: whether memory, latency and the ledger stay as they are once rows expire.
 
 use crate::{
-    crash::{Bridge, Proxy},
+    crash::{Bridge, Calling, Proxy},
     http,
     live::configure,
-    matrix::{Mode, process},
 };
 use axum::{
     Router,
@@ -92,7 +91,8 @@ pub async fn run(seconds: u64) -> Soak {
     let (gateway, folder) = (functions().await, TempDir::new().expect("a folder"));
     let configuration = configure(folder.path(), &broker.grpc_address(), &gateway, LINES);
     let client = Client::new(&Settings::new(broker.grpc_address())).expect("an address");
-    let files = vec![("soak.bpmn".to_owned(), process("faas", Mode::Message).into_bytes())];
+    let (file, process) = Calling { retries: 50, ..Calling::new("faas") }.file();
+    let files = vec![(file, process.into_bytes())];
     client.deploy_resource(files, "", Retry::within(PATIENCE)).await.expect("the process is deployed");
     // The callback URL is known before the bridge's port is: a proxy stands between.
     let callbacks = Proxy::http().await;

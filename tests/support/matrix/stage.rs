@@ -1,7 +1,7 @@
 //! What a cell plays on: a site of its own with cables that can be cut, the bridge or two of them, and the calls.
 
 use super::{Cell, Mode};
-use crate::crash::{Bridge, Relay, Setup, Site};
+use crate::crash::{Bridge, Calling, Relay, Setup, Site, counting, guarded, stack};
 use futures_util::future::join_all;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,21 +13,8 @@ const WORKERS: usize = 64;
 /// A call that is no call of the cell, and ends before them.
 pub(super) const OTHER: &str = "other";
 
-const STACK: &str = "
-provider: {name: openfaas}
-functions:
-  count:
-    environment:
-      mode: http
-      fprocess: zeebe2faas-runner
-      upstream_url: http://127.0.0.1:8082
-      exec_timeout: 1h
-      RUNNER_FUNCTION: count
-      RUNNER_ALLOW: count-a-run
-      RUNNER_MAX_RUNS: 64
-      RUNNER_MAX_WAITERS: 64
-      RUNNER_POLL: 100ms
-";
+/// There is room for all calls at once, each at little cost.
+const RUNNER: [(&str, &str); 3] = [("RUNNER_MAX_RUNS", "64"), ("RUNNER_MAX_WAITERS", "64"), ("RUNNER_POLL", "100ms")];
 /// Counts its run before anything else, works until it may end, and says whose run it was.
 const PROGRAM: &str = "#!/bin/sh
 echo \"$2\" >> \"$1/runs\"
@@ -35,7 +22,6 @@ while [ -e \"$1/hold\" ]; do sleep 0.3; done
 echo \"$2\"
 ";
 /// Seconds where production has minutes: the lock of a job that stays open, and the silence before a runner is asked.
-const CONFIGURATION: &str = "functions.count.run_once = true";
 const SETTINGS: [(&str, &str); 2] = [("ZEEBE2FAAS_CALLS_JOB_LOCK", "3s"), ("ZEEBE2FAAS_CALLS_HEARTBEAT_TIMEOUT", "2s")];
 
 /// Everything that a cell needs.
@@ -57,10 +43,9 @@ impl Stage {
     pub(super) async fn set_up(cell: Cell, address: String, log: PathBuf, calls: usize) -> Self {
         let name: &'static str = cell.to_string().replace('/', "-").leak();
         let setup = Setup {
-            stack: STACK,
+            stack: stack(&[guarded("count", "count-a-run", &RUNNER)]),
             programs: &[("count-a-run", PROGRAM)],
-            configuration: CONFIGURATION,
-            processes: vec![(format!("{name}.bpmn"), process(name, cell.mode))],
+            ..counting(&process(name, cell.mode))
         };
         let site = Site::at(address, log, name, setup, WORKERS).await;
         site.gateway.tap();
@@ -119,42 +104,9 @@ impl Stage {
     }
 }
 
-/// A process and job type of this name: a service task, and in reply mode `message` the receive task that waits for it. Its retries outlast any fault.
-pub fn process(name: &str, mode: Mode) -> String {
-    let (reply, next, wait) = match mode {
-        Mode::Job => ("job", "end", String::new()),
-        Mode::Message => (
-            "message",
-            "wait",
-            r#"<receiveTask id="wait" messageRef="done" /><sequenceFlow id="c" sourceRef="wait" targetRef="end" />"#
-                .to_owned(),
-        ),
-    };
-    format!(
-        r#"<?xml version="1.0" encoding="UTF-8"?>
-<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"
-    targetNamespace="http://zeebe2faas/tests">
-  <process id="{name}" isExecutable="true">
-    <startEvent id="start" />
-    <sequenceFlow id="a" sourceRef="start" targetRef="call" />
-    <serviceTask id="call">
-      <extensionElements>
-        <zeebe:taskDefinition type="{name}" retries="50" />
-        <zeebe:taskHeaders>
-          <zeebe:header key="function" value="count" />
-          <zeebe:header key="reply" value="{reply}" />
-          <zeebe:header key="cmdline" value="count-a-run {{{{ folder }}}} {{{{ name }}}}" />
-        </zeebe:taskHeaders>
-      </extensionElements>
-    </serviceTask>
-    <sequenceFlow id="b" sourceRef="call" targetRef="{next}" />
-    {wait}
-    <endEvent id="end" />
-  </process>
-  <message id="done" name="faas-done">
-    <extensionElements><zeebe:subscription correlationKey="=call.callId" /></extensionElements>
-  </message>
-</definitions>
-"#
-    )
+/// A process and job type of this name, whose retries outlast any fault.
+pub fn process(name: &str, mode: Mode) -> Calling<'_> {
+    let mut process = Calling { retries: 50, ..Calling::new(name) };
+    process.headers.push(("reply", mode.name()));
+    process
 }
