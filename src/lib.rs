@@ -1,7 +1,7 @@
 //! The bridge between a Camunda 8 / Zeebe cluster and OpenFaaS.
 //!
 //! In reading order: [`cli`] starts it, [`config`] checks the settings, [`app`] builds and runs, [`bridge`] has the
-//! steps, which use [`zeebe`], [`openfaas`] and the [`ledger`]; [`listener`] lets callbacks in, [`admin`] shows it,
+//! steps, which use [`zeebe`], [`openfaas`], [`kubernetes`] and the [`ledger`]; [`listener`] lets callbacks in, [`admin`] shows it,
 //! [`doctor`] checks what is around it.
 
 pub mod admin;
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod display;
 pub mod doctor;
+pub mod kubernetes;
 pub mod ledger;
 pub mod listener;
 pub mod metrics;

@@ -67,11 +67,21 @@ impl Bridge {
 
     async fn give_up_call(&self, call: Pending) {
         tracing::info!(call = %call.id, function = call.function, "its task is gone: ending the call");
+        if let Some(ended) = self.cancel_job(&call, call.deadline_ms).await {
+            return match ended {
+                Ok(told) => self.conclude_abandoned(call, told).await,
+                Err(error) => tracing::error!(call = %call.id, %error, "its Job could not be deleted"),
+            };
+        }
         self.cancel_queued(&call).await;
         let told = match &self.0.questions {
             Some(questions) if call.run_once => questions.cancel(&call).await,
             _ => None,
         };
+        self.conclude_abandoned(call, told).await;
+    }
+
+    async fn conclude_abandoned(&self, call: Pending, told: Option<Outcome>) {
         let outcome = told.unwrap_or_else(|| abandoned(&call));
         // Its delivery finds the task gone, which counts as delivered.
         if self.conclude(call, &outcome).await.is_err() {

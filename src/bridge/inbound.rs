@@ -66,7 +66,8 @@ impl Bridge {
     /// Nothing is certain: a guarded call is asked about until it is; any other waits for its deadline.
     pub(super) async fn doubt(&self, call: Pending, why: &str) -> Result<(), NotTaken> {
         tracing::info!(call = %call.id, function = call.function, why, "a callback that settles nothing");
-        if call.run_once {
+        // How a Job ended its cluster tells.
+        if call.run_once && !self.is_job(&call.id).await {
             log_failure(self.0.ledger.asking(call.id.clone()).await);
             self.ask(call, Insistence::UntilEnded);
         }
@@ -78,7 +79,8 @@ impl Bridge {
         let bridge = self.clone();
         // Not counted among the steps that a stop waits for: the next start asks again.
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
-            if let Some(outcome) = questions.ask(&call, insistence).await
+            if !bridge.is_job(&call.id).await
+                && let Some(outcome) = questions.ask(&call, insistence).await
                 && bridge.conclude(call, &outcome).await.is_err()
             {
                 tracing::error!("an outcome could be kept nowhere; the runner is asked again at the deadline");
@@ -114,6 +116,7 @@ impl Bridge {
     /// The ledger has the end of a call.
     fn ended(&self, call: &Pending, outcome: &Outcome, ended_ms: u64) {
         self.0.holds.release(&call.id);
+        self.job_concluded(&call.id, outcome.status);
         self.0.metrics.outcome(&call.function, outcome);
         self.0.in_flight.end(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
@@ -222,6 +225,7 @@ impl Bridge {
 
     fn let_go(&self, call: &Pending) {
         self.0.in_flight.release(&call.id);
+        self.job_delivered(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::Delivered { delivered: true });
     }
 
@@ -293,10 +297,14 @@ impl Bridge {
     /// The runner has the last word, if it can be had.
     async fn time_out(&self, call: Pending) {
         let reported = match &self.0.questions {
+            _ if self.is_job(&call.id).await => None,
             Some(questions) if call.run_once => questions.ask_once(&call).await,
             _ => None,
         };
-        let outcome = reported.unwrap_or_else(|| deadline::timed_out(&call));
+        let mut outcome = reported.unwrap_or_else(|| deadline::timed_out(&call));
+        if let Some(why) = self.why_not_run(&call.id).filter(|_| outcome.status == Status::TimedOut) {
+            outcome.message = format!("{}; {why}", outcome.message);
+        }
         if self.conclude(call, &outcome).await.is_err() {
             tokio::time::sleep(LEDGER_PAUSE).await;
         }

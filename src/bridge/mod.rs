@@ -19,6 +19,8 @@ mod handed_on;
 pub mod hold;
 pub mod in_flight;
 mod inbound;
+mod job_watch;
+mod jobs;
 mod outbound;
 pub mod outcome;
 pub mod prepare;
@@ -38,6 +40,7 @@ pub mod turns;
 use crate::{
     clock::{millis, now_ms},
     config::Settings,
+    kubernetes::Cluster,
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     openfaas::Gateway,
@@ -74,6 +77,8 @@ pub struct Peers {
     pub gateway: Gateway,
     /// The way to the other replicas.
     pub replicas: Transport,
+    /// Where calls run as Kubernetes Jobs, if they may.
+    pub cluster: Option<Cluster>,
 }
 
 /// The steps and what they share. Cheap to clone.
@@ -85,6 +90,7 @@ struct Parts {
     templates: Templates,
     zeebe: Client,
     gateway: Gateway,
+    cluster: Option<Arc<Cluster>>,
     ledger: Ledger,
     messenger: Messenger,
     deliveries: Deliveries,
@@ -115,7 +121,7 @@ impl Bridge {
         metrics: Metrics,
         stop: CancellationToken,
     ) -> Self {
-        let Peers { zeebe, gateway, replicas } = peers;
+        let Peers { zeebe, gateway, replicas, cluster } = peers;
         let calls = &settings.calls;
         let questions = settings
             .keys
@@ -142,6 +148,7 @@ impl Bridge {
             templates,
             zeebe,
             gateway,
+            cluster: cluster.map(Arc::new),
             ledger,
             metrics,
             stop,
@@ -200,6 +207,11 @@ impl Bridge {
     /// What changes of the calls.
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// Whether calls may run as Kubernetes Jobs.
+    pub fn has_cluster(&self) -> bool {
+        self.0.cluster.is_some()
     }
 
     /// How many calls are in flight.

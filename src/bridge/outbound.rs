@@ -3,6 +3,7 @@
 use super::{
     Bridge, Parts,
     events::Change,
+    jobs::Order,
     log_failure,
     prepare::{self, Begun, CALL_VARIABLE, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
@@ -34,6 +35,7 @@ struct Plan {
     queued_before: bool,
     body: BodyFormat,
     resubmit: bool,
+    order: Option<Order>,
 }
 
 impl Bridge {
@@ -49,6 +51,10 @@ impl Bridge {
             Ok(prepared) => prepared,
             Err(mistake) => return self.not_prepared(job, mistake).await,
         };
+        let order = match self.order(job, &prepared) {
+            Ok(order) => order,
+            Err(mistake) => return self.not_prepared(job, mistake).await,
+        };
         let call = prepared.call.clone();
         // Held before the ledger is asked: the call may be known from before, and end at any moment.
         self.0.in_flight.hold(call.id.clone(), permit);
@@ -59,7 +65,8 @@ impl Bridge {
                     self.0.events.accepted(&call, command.deadline_ms);
                 }
                 let pending = (prepared.begun_by != BegunBy::Nobody).then(|| call.pending(command.deadline_ms));
-                let plan = Plan { call, command, queued_before, body: prepared.body, resubmit: prepared.resubmit };
+                let (body, resubmit) = (prepared.body, prepared.resubmit);
+                let plan = Plan { call, command, queued_before, body, resubmit, order };
                 self.submit(job, plan).await;
                 if let Some(call) = pending {
                     self.take_up_kept(call).await;
@@ -92,7 +99,7 @@ impl Bridge {
 
     async fn submit(&self, job: &Job, plan: Plan) {
         let Parts { gateway, ledger, .. } = &*self.0;
-        let Plan { call, command, queued_before, body, resubmit } = plan;
+        let Plan { call, command, queued_before, body, resubmit, order } = plan;
         if queued_before && !resubmit {
             tracing::warn!(call = %call.id, "may have been submitted before a crash; waiting for callback or deadline");
             return self.submitted(job, &call, command.deadline_ms).await;
@@ -101,7 +108,7 @@ impl Bridge {
             Ok(ready) => ready,
             Err(mistake) => return self.give_up(job, &call, command.deadline_ms, queued_before, mistake).await,
         };
-        if !queued_before && gateway.lacks(&call.function).await {
+        if !queued_before && order.is_none() && gateway.lacks(&call.function).await {
             let mistake = format!("OpenFaaS has no function `{}`; deploy it (stack.yml), then retry", call.function);
             return self.give_up(job, &call, command.deadline_ms, queued_before, mistake).await;
         }
@@ -115,13 +122,18 @@ impl Bridge {
         }
         let lock_ms = millis(self.lock(&call.job_type).mul_f64(1.0 - FRESH_PART));
         let fresh_until_ms = u64::try_from(job.deadline_ms).unwrap_or(0).saturating_sub(lock_ms);
-        match ready.send(gateway, resubmit, queued_before, fresh_until_ms).await {
+        let made_once = call.run_once || order.is_some();
+        let sent = match order {
+            None => ready.send(gateway, resubmit, queued_before, fresh_until_ms).await,
+            Some(order) => self.send_job(order, &call, &ready, command.deadline_ms, fresh_until_ms).await,
+        };
+        match sent {
             Submitted::Queued => self.submitted(job, &call, command.deadline_ms).await,
             Submitted::Never(reason) => {
                 self.give_up(job, &call, command.deadline_ms, queued_before, reason).await;
             }
             // Without a guard each further submission may be another run.
-            Submitted::Unsure(reason) if !call.run_once => {
+            Submitted::Unsure(reason) if !made_once => {
                 tracing::warn!(call = %call.id, reason, "may be queued; waiting for callback or deadline");
                 self.submitted(job, &call, command.deadline_ms).await;
             }

@@ -6,18 +6,18 @@ use super::{
 };
 use crate::{
     clock::millis,
-    config::{BodyFormat, Function, OnUnknown, Settings},
+    config::{BodyFormat, Executor, Function, OnUnknown, Settings},
     ledger::{BegunBy, HeldJob, NewCall, Reply, Terms},
     zeebe::Job,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
-use zeebe2faas_contract::CallId;
+use zeebe2faas_contract::{CallId, Resources};
 
 /// Counts the tries of a job; absent means the first. Local to the task.
 pub const TRY_VARIABLE: &str = "zeebe2faasTry";
-/// Says that an earlier try of the job ran out of memory. Local to the task.
+/// Counts the earlier tries of the job that ran out of memory. Local to the task.
 pub const OOM_VARIABLE: &str = "zeebe2faasOom";
 /// Holds a [`Begun`] while a job stays open for its call. Local to the task.
 pub const CALL_VARIABLE: &str = "zeebe2faasCall";
@@ -33,6 +33,8 @@ pub struct Prepared {
     pub resubmit: bool,
     /// Who has begun this very call before, as Zeebe says.
     pub begun_by: BegunBy,
+    /// What runs the function.
+    pub executor: Executor,
 }
 
 /// What Zeebe keeps of a call whose job stays open, so that any replica that is handed the job goes on with the call.
@@ -64,7 +66,8 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     let task = task::read(&job.headers, &variables)?;
     // Ours, so they are read before the values for the template, which are the modeller's.
     let attempt = attempt(&variables)?;
-    let (begun, larger) = (begun(&variables), larger_function(&task.reply, &variables));
+    let ooms = times_out_of_memory(&variables);
+    let (begun, larger) = (begun(&variables), larger_function(&task.reply, ooms));
     task::overlay(&job.headers, &mut variables)?;
     let template = template(&task.command, templates, job)?;
     let Command { args, .. } = template
@@ -86,7 +89,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     }
     let timeout = task.timeout.or(template.timeout).unwrap_or(settings.calls.timeout);
     let id = CallId::new(&settings.cluster, job.key, attempt);
-    let reply = reply(task.reply, job, attempt);
+    let reply = reply(task.reply, job, attempt, ooms);
     let begun = begun.filter(|begun| reply.holds_job() && begun.call_id == id);
     let deadline_ms = begun.as_ref().map_or_else(|| now_ms.saturating_add(millis(timeout)), |begun| begun.deadline_ms);
     let call = NewCall {
@@ -104,7 +107,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         result: task.result,
         args,
         outputs,
-        resources: template.resources,
+        resources: Resources { memory_bytes: memory(&template, ooms), ..template.resources },
         accepted_ms: now_ms,
         deadline_ms,
         keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(settings.calls.token_grace)),
@@ -115,7 +118,32 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         Some(begun) if begun.owner == settings.replica => BegunBy::Us,
         Some(_) => BegunBy::Another,
     };
-    Ok(Prepared { call, body: known.body, resubmit, begun_by })
+    let executor = task.executor.unwrap_or(template.executor);
+    // A Job has its call's name, so that it is made once however often that is tried.
+    let resubmit = resubmit || executor == Executor::KubernetesJob;
+    Ok(Prepared { call, body: known.body, resubmit, begun_by, executor })
+}
+
+/// A job's variables as its templates see them.
+///
+/// # Errors
+/// A sentence for the incident.
+pub fn variables(job: &Job) -> Result<Map<String, Value>, String> {
+    let mut variables =
+        serde_json::from_str(&job.variables).map_err(|error| format!("the job's variables are not JSON: {error}"))?;
+    task::overlay(&job.headers, &mut variables)?;
+    Ok(variables)
+}
+
+/// What the template says for a try after so many that ran out of memory; the last of it for all that follow.
+fn memory(template: &Template, ooms: u32) -> Option<u64> {
+    let index = usize::try_from(ooms).unwrap_or(usize::MAX).min(template.more_memory.len());
+    index.checked_sub(1).and_then(|index| template.more_memory.get(index).copied()).or(template.resources.memory_bytes)
+}
+
+fn times_out_of_memory(variables: &Map<String, Value>) -> u32 {
+    let value = variables.get(OOM_VARIABLE);
+    value.and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
 }
 
 /// The call that Zeebe keeps beside a job. Only the ledger can tell whether it is this job's.
@@ -123,23 +151,22 @@ pub fn kept(job: &Job) -> Option<CallId> {
     begun(&serde_json::from_str(&job.variables).ok()?).map(|begun| begun.call_id)
 }
 
-fn reply(wanted: TaskReply, job: &Job, attempt: u32) -> Reply {
+fn reply(wanted: TaskReply, job: &Job, attempt: u32, ooms: u32) -> Reply {
     match wanted {
         TaskReply::Message(name) => Reply::Message(name),
         TaskReply::Job { error_code, oom_function } => {
             let (element_instance_key, retries) = (job.element_instance_key, job.retries);
-            let terms = Terms { element_instance_key, attempt, retries, error_code, oom_function, retry_now: false };
+            let terms =
+                Terms { element_instance_key, attempt, retries, error_code, oom_function, ooms, retry_now: false };
             Reply::Job(HeldJob { key: job.key, terms: Some(terms) })
         }
     }
 }
 
 /// The function that the task names for tries after one that ran out of memory, if there was one.
-fn larger_function<'a>(reply: &'a TaskReply, variables: &Map<String, Value>) -> Option<&'a String> {
+fn larger_function(reply: &TaskReply, ooms: u32) -> Option<&String> {
     match reply {
-        TaskReply::Job { oom_function, .. } if variables.get(OOM_VARIABLE) == Some(&Value::Bool(true)) => {
-            oom_function.as_ref()
-        }
+        TaskReply::Job { oom_function, .. } if ooms > 0 => oom_function.as_ref(),
         _ => None,
     }
 }

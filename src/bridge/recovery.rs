@@ -146,6 +146,11 @@ impl Bridge {
                 "it has ended, and its receive task is about to hear of it; the process says what follows".to_owned(),
             ));
         };
+        if self.is_job(&call.id).await {
+            return Err(Declined::NotSo(
+                "it runs as a Kubernetes Job, which is there; `calls cancel` ends it".to_owned(),
+            ));
+        }
         let ready = self.ready(&call, &call.fixed(), BodyFormat::Json).map_err(Declined::NotSo)?;
         match ready.send(&self.0.gateway, true, false, now_ms() + millis(PATIENCE)).await {
             Submitted::Queued => {
@@ -163,6 +168,11 @@ impl Bridge {
 
     /// The outcome of an open call, now, and kept.
     async fn end_now(&self, call: Pending) -> Result<Outcome, Declined> {
+        if let Some(ended) = self.cancel_job(&call, now_ms()).await {
+            let told = ended.map_err(|error| Declined::Failed(error.to_string()))?;
+            let outcome = told.unwrap_or_else(|| cancelled(&call, "its Job is deleted"));
+            return self.ended_by_operator(call, outcome).await;
+        }
         self.cancel_queued(&call).await;
         let outcome = match &self.0.questions {
             Some(questions) if call.run_once => match questions.cancel_once(&call).await {
@@ -173,11 +183,12 @@ impl Bridge {
                 }
                 Err(error) => return Err(Declined::Failed(format!("{error}; nothing is certain, ask again"))),
             },
-            _ => {
-                let message = format!("cancelled by an operator; `{}` may run on to its end", call.function);
-                Outcome::plain(call.id.clone(), call.function.clone(), Status::Cancelled, message, false)
-            }
+            _ => cancelled(&call, &format!("`{}` may run on to its end", call.function)),
         };
+        self.ended_by_operator(call, outcome).await
+    }
+
+    async fn ended_by_operator(&self, call: Pending, outcome: Outcome) -> Result<Outcome, Declined> {
         tracing::info!(call = %call.id, status = outcome.status.as_str(), "ended by an operator");
         let kept = self.conclude(call, &outcome).await;
         kept.map_err(|_| Declined::Failed("its end can be kept nowhere: neither ledger nor Zeebe take it".to_owned()))?;
@@ -202,6 +213,11 @@ impl Bridge {
             }
         }
     }
+}
+
+fn cancelled(call: &Pending, and: &str) -> Outcome {
+    let message = format!("cancelled by an operator; {and}");
+    Outcome::plain(call.id.clone(), call.function.clone(), Status::Cancelled, message, false)
 }
 
 const NOTHING_QUEUED: &str = "nothing of it is queued: Zeebe hands its job out again, or an incident stands; resolve that, or \

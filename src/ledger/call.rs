@@ -124,9 +124,17 @@ pub struct Terms {
     /// The function for the tries after one that ran out of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oom_function: Option<String>,
+    /// How many tries before this one ran out of memory.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ooms: u32,
     /// Whether a person has asked for another try: then any failure is followed by one at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retry_now: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

@@ -1,0 +1,270 @@
+//! Sees how Jobs end, whether or not their runners tell: the second way to an outcome, which needs no ledger.
+
+use super::{
+    Bridge,
+    jobs::{Chore, FIRST_PAUSE, LONGEST_PAUSE, told},
+    outcome::Status,
+    token::Claims,
+};
+use crate::{
+    clock::now_ms,
+    kubernetes::{
+        Cluster, Error,
+        end::{self, End, Trouble},
+        order::{CALL_LABEL, CALLBACK_URL},
+    },
+    ledger::{LedgerError, Pending, State},
+};
+use futures_util::StreamExt;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kube::{
+    ResourceExt,
+    runtime::watcher::{Error as WatchError, Event},
+};
+use std::{collections::HashSet, pin::pin, sync::Arc};
+use tokio::sync::Semaphore;
+use zeebe2faas_contract::{CallId, Progress};
+
+/// Jobs that are looked into at the same time.
+const MAX_LOOKS: usize = 16;
+
+/// Why a Job could not be looked into.
+#[derive(Debug, thiserror::Error)]
+enum Blind {
+    #[error(transparent)]
+    Cluster(#[from] Error),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("its outcome could be kept nowhere")]
+    NotTaken,
+}
+
+impl Bridge {
+    /// Follows the Jobs of this replica and their pods, until stopped: two watches, however many calls there are.
+    pub async fn watch_jobs(self) {
+        let Some(cluster) = self.0.cluster.clone() else { return };
+        let (mut jobs, mut pods) = (pin!(cluster.watch_jobs()), pin!(cluster.watch_pods()));
+        let room = Arc::new(Semaphore::new(MAX_LOOKS));
+        let (mut listed, mut away) = (HashSet::new(), false);
+        loop {
+            let interrupted = tokio::select! {
+                Some(event) = jobs.next() => match event {
+                    Ok(event) => {
+                        self.job_event(&cluster, &room, &mut listed, event).await;
+                        None
+                    }
+                    Err(error) => Some(error),
+                },
+                Some(event) = pods.next() => match event {
+                    Ok(Event::Apply(pod) | Event::InitApply(pod)) => {
+                        self.pod_event(&cluster, &pod);
+                        None
+                    }
+                    Ok(Event::Delete(pod)) => {
+                        self.pod_event(&cluster, &pod);
+                        None
+                    }
+                    Ok(Event::Init | Event::InitDone) => None,
+                    Err(error) => Some(error),
+                },
+                else => return,
+            };
+            away = interruption(interrupted, away);
+        }
+    }
+
+    async fn job_event(
+        &self,
+        cluster: &Arc<Cluster>,
+        room: &Arc<Semaphore>,
+        listed: &mut HashSet<CallId>,
+        event: Event<Job>,
+    ) {
+        match event {
+            Event::Init => listed.clear(),
+            Event::InitApply(job) => {
+                if let Some(id) = call_of(&job) {
+                    listed.insert(id.clone());
+                    self.look(cluster, room, id, Some(job)).await;
+                }
+            }
+            // What was deleted while nobody watched.
+            Event::InitDone => {
+                for id in cluster.calls() {
+                    if !listed.contains(&id) {
+                        self.look(cluster, room, id, None).await;
+                    }
+                }
+                listed.clear();
+            }
+            Event::Apply(job) if end::is_finished(&job) => {
+                if let Some(id) = call_of(&job) {
+                    self.look(cluster, room, id, Some(job)).await;
+                }
+            }
+            Event::Apply(_) => {}
+            Event::Delete(job) => match call_of(&job) {
+                Some(id) if cluster.has(&id) => self.look(cluster, room, id, None).await,
+                _ => {}
+            },
+        }
+    }
+
+    /// Looks into a Job beside the watch; `None`: it may be gone.
+    async fn look(&self, cluster: &Arc<Cluster>, room: &Arc<Semaphore>, id: CallId, job: Option<Job>) {
+        // Closed never: the semaphore lives as long as the watch.
+        let Ok(permit) = Arc::clone(room).acquire_owned().await else { return };
+        let (bridge, cluster) = (self.clone(), Arc::clone(cluster));
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            let _permit = permit;
+            let mut pause = FIRST_PAUSE;
+            while let Err(error) = bridge.look_once(&cluster, &id, job.as_ref()).await {
+                tracing::warn!(call = %id, %error, "its Job cannot be looked into; trying on");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }));
+    }
+
+    async fn look_once(&self, cluster: &Arc<Cluster>, id: &CallId, job: Option<&Job>) -> Result<(), Blind> {
+        let found = match job {
+            Some(job) => Some(job.clone()),
+            // It may have been created after the list was made.
+            None => cluster.job(id).await?,
+        };
+        let standing = self.0.ledger.standing(id.clone()).await?;
+        let call = match standing {
+            Some(standing) if standing.state == State::Ended => {
+                let over = standing.outcome.is_some_and(|outcome| must_go(&outcome));
+                match found {
+                    Some(job) if over && !end::is_finished(&job) => self.end_job(id),
+                    Some(job) if standing.delivered && !expires(&job) => {
+                        self.insist(Arc::clone(cluster), Chore::Expire, id.clone());
+                    }
+                    _ => {}
+                }
+                return Ok(());
+            }
+            Some(standing) => standing.call,
+            // Without the ledger its own Secret says whom to tell.
+            None => match self.call_of_secret(cluster, id).await? {
+                Some(call) => call,
+                None => return Ok(()),
+            },
+        };
+        let outcome = match &found {
+            None => Some(told(&call, End::Lost("its Job was deleted".to_owned()), None)),
+            Some(job) if end::is_finished(job) && !expires(job) => self.outcome(cluster, job, &call).await?,
+            Some(job) if end::is_finished(job) => None,
+            Some(_) => {
+                cluster.remember(id.clone());
+                None
+            }
+        };
+        let Some(outcome) = outcome else { return Ok(()) };
+        self.conclude(call, &outcome).await.map_err(|_| Blind::NotTaken)?;
+        // Delivered already where the ledger does not know the call.
+        if found.is_some() && self.0.ledger.standing(id.clone()).await?.is_none() {
+            self.insist(Arc::clone(cluster), Chore::Expire, id.clone());
+        }
+        Ok(())
+    }
+
+    async fn call_of_secret(&self, cluster: &Cluster, id: &CallId) -> Result<Option<Pending>, Error> {
+        let url = cluster.secret(id, CALLBACK_URL).await?;
+        let token = url.as_deref().and_then(|url| url.rsplit('/').next());
+        let claims = token.and_then(|token| Claims::open(token, &self.0.settings.keys.token.current(), now_ms()));
+        if claims.is_none() {
+            tracing::warn!(call = %id, "a Job of a call that neither the ledger nor a genuine Secret knows; left alone");
+        }
+        Ok(claims.map(Claims::into_pending))
+    }
+
+    /// What keeps a pod from running is shown with its call, and remembered: the pod itself may be gone at the end.
+    fn pod_event(&self, cluster: &Arc<Cluster>, pod: &Pod) {
+        let Some(id) = pod.labels().get(CALL_LABEL).and_then(|id| id.parse::<CallId>().ok()) else { return };
+        let Some(trouble) = end::trouble(pod) else { return };
+        if !cluster.note(&id, trouble.clone()) {
+            return;
+        }
+        match trouble {
+            Trouble::Waits(why) => {
+                tracing::info!(call = %id, why, "its pod waits");
+                self.show_waiting(&id, why);
+            }
+            Trouble::Taken(why) => tracing::warn!(call = %id, why, "its pod was taken away"),
+            Trouble::Stuck(why) => {
+                tracing::warn!(call = %id, why, "its pod never runs");
+                self.give_up_stuck(Arc::clone(cluster), id, why);
+            }
+        }
+    }
+
+    /// As progress that any word of its runner comes after.
+    fn show_waiting(&self, id: &CallId, why: String) {
+        let _taken = self.report(Progress {
+            call_id: id.clone(),
+            function: String::new(),
+            sequence: 0,
+            started_at_ms: 0,
+            elapsed_seconds: 0.0,
+            percent: None,
+            step: Some(why),
+            cpu_seconds: 0.0,
+            memory_bytes: 0,
+            peak_memory_bytes: 0,
+        });
+    }
+
+    fn give_up_stuck(&self, cluster: Arc<Cluster>, id: CallId, why: String) {
+        let bridge = self.clone();
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            match bridge.0.ledger.open_call(id.clone()).await {
+                Ok(Some(call)) => {
+                    let outcome = told(&call, End::Lost(why), None);
+                    if bridge.conclude(call, &outcome).await.is_ok() {
+                        bridge.end_job(&id);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(call = %id, %error, "its pod never runs; the deadline ends it"),
+            }
+            drop(cluster);
+        }));
+    }
+}
+
+/// Says it once for each interruption; whether one lasts.
+fn interruption(error: Option<WatchError>, away: bool) -> bool {
+    match error {
+        None => {
+            if away {
+                tracing::info!("the Kubernetes API server is back");
+            }
+            false
+        }
+        Some(error) if away => {
+            tracing::debug!(%error, "no watch on Jobs yet");
+            true
+        }
+        Some(error) => {
+            tracing::warn!(%error, "the watch on Jobs is interrupted; runners' callbacks still count");
+            true
+        }
+    }
+}
+
+fn call_of(job: &Job) -> Option<CallId> {
+    job.metadata.name.as_deref()?.parse().ok()
+}
+
+/// Whether its time to live is set, which is only done once its outcome is delivered.
+fn expires(job: &Job) -> bool {
+    job.spec.as_ref().is_some_and(|spec| spec.ttl_seconds_after_finished.is_some())
+}
+
+/// Whether this is the outcome of a call whose Job may not run on.
+fn must_go(outcome: &str) -> bool {
+    let outcome = serde_json::from_str::<super::outcome::Outcome>(outcome);
+    outcome.is_ok_and(|outcome| matches!(outcome.status, Status::TimedOut | Status::Cancelled))
+}

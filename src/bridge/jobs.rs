@@ -1,0 +1,248 @@
+//! Calls that run as Kubernetes Jobs: submitted, ended and cleared away. [`job_watch`](super::job_watch) sees how they end.
+//!
+//! The cluster itself remembers them: each Job has its call's name, and a label that says whose it is.
+
+use super::{
+    Bridge,
+    outcome::{Outcome, Status},
+    prepare::{self, Prepared},
+    submit::{Ready, Submitted},
+};
+use crate::{
+    clock::{now_ms, until},
+    config::Executor,
+    kubernetes::{
+        Cluster, Error,
+        end::{self, End, Trouble},
+        order::{self, CALLBACK_URL, INVOCATION},
+    },
+    ledger::{NewCall, Pending},
+    zeebe::Job,
+};
+use k8s_openapi::api::batch::v1::Job as ClusterJob;
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use zeebe2faas_contract::CallId;
+
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A Job that waits for its submission.
+pub(super) struct Order {
+    cluster: Arc<Cluster>,
+    manifest: Value,
+}
+
+impl Bridge {
+    /// Renders the Job of a call; nothing where OpenFaaS runs it.
+    pub(super) fn order(&self, job: &Job, prepared: &Prepared) -> Result<Option<Order>, String> {
+        if prepared.executor == Executor::OpenFaas {
+            return Ok(None);
+        }
+        let cluster =
+            self.0.cluster.clone().ok_or("a Kubernetes Job is asked for, but kubernetes.namespace is not set")?;
+        let settings = &self.0.settings;
+        let variables = prepare::variables(job)?;
+        let limit = settings.calls.command_limit_bytes;
+        let manifest = cluster.manifests.of(&prepared.call.function)?.render(&variables, &settings.vars, limit)?;
+        Ok(Some(Order { cluster, manifest }))
+    }
+
+    /// Creates the Job until it is there, or the job's lock runs out.
+    pub(super) async fn send_job(
+        &self,
+        order: Order,
+        call: &NewCall,
+        ready: &Ready<'_>,
+        deadline_ms: u64,
+        fresh_until_ms: u64,
+    ) -> Submitted {
+        let Order { cluster, manifest } = order;
+        let time = until(now_ms(), deadline_ms) + self.0.settings.calls.grace;
+        let made = order::job(
+            manifest,
+            &order::Call {
+                id: &call.id,
+                function: &call.function,
+                owner: cluster.owner(),
+                command: (!call.run_once).then_some(&call.args),
+                resources: call.resources,
+                deadline_seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            },
+        );
+        let job = match made {
+            Ok(job) => job,
+            Err(mistake) => return Submitted::Never(mistake),
+        };
+        let body = String::from_utf8_lossy(ready.body()).into_owned();
+        let secret =
+            BTreeMap::from([(CALLBACK_URL.to_owned(), ready.callback_url.clone()), (INVOCATION.to_owned(), body)]);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = until(now_ms(), fresh_until_ms);
+            let reason = match cluster.create(&call.id, &job, secret.clone()).await {
+                Ok(_) => return Submitted::Queued,
+                // The Job may be there without its Secret.
+                Err(Error::Refused(reason) | Error::Settings(reason)) => {
+                    self.end_job(&call.id);
+                    return Submitted::Never(reason);
+                }
+                Err(error) => error.to_string(),
+            };
+            if left <= pause {
+                return Submitted::Unsure(reason);
+            }
+            tracing::debug!(call = %call.id, reason, ?pause, "creating the Job again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Whether the call runs as a Job.
+    pub(super) async fn is_job(&self, id: &CallId) -> bool {
+        let Some(cluster) = &self.0.cluster else { return false };
+        if cluster.has(id) {
+            return true;
+        }
+        match cluster.job(id).await {
+            Ok(Some(_)) => {
+                cluster.remember(id.clone());
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                tracing::warn!(call = %id, %error, "not known whether it runs as a Job; asking its runner");
+                false
+            }
+        }
+    }
+
+    /// Deletes the Job of a call with its pods, until that is done or `until_ms`; how it had ended before, if it had.
+    /// Nothing where it is no Job.
+    pub(super) async fn cancel_job(&self, call: &Pending, until_ms: u64) -> Option<Result<Option<Outcome>, Error>> {
+        let cluster = self.0.cluster.as_ref()?;
+        if !self.is_job(&call.id).await {
+            return None;
+        }
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.cancel_once(cluster, call).await {
+                Err(error) if now_ms() < until_ms => error,
+                ended => return Some(ended),
+            };
+            tracing::warn!(call = %call.id, %error, "its Job is not deleted yet; trying on");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn cancel_once(&self, cluster: &Cluster, call: &Pending) -> Result<Option<Outcome>, Error> {
+        if let Some(job) = cluster.job(&call.id).await?.filter(end::is_finished) {
+            return self.outcome(cluster, &job, call).await;
+        }
+        // Its deletion is no news.
+        cluster.forget(&call.id);
+        cluster.delete(&call.id).await?;
+        Ok(None)
+    }
+
+    /// The scheduler's words, or others' about its pod.
+    pub(super) fn why_not_run(&self, id: &CallId) -> Option<String> {
+        match self.0.cluster.as_ref()?.noted(id)? {
+            Trouble::Waits(why) => Some(format!("its pod was not scheduled: {why}")),
+            Trouble::Stuck(why) | Trouble::Taken(why) => Some(why),
+        }
+    }
+
+    /// The ledger has the end of a call: what must not go on is deleted.
+    pub(super) fn job_concluded(&self, id: &CallId, status: Status) {
+        let has = |cluster: &Arc<Cluster>| cluster.has(id);
+        if matches!(status, Status::TimedOut | Status::Cancelled) && self.0.cluster.as_ref().is_some_and(has) {
+            self.end_job(id);
+        }
+    }
+
+    /// Zeebe has the outcome: the Job goes some time later.
+    pub(super) fn job_delivered(&self, id: &CallId) {
+        if let Some(cluster) = &self.0.cluster
+            && cluster.forget(id)
+        {
+            self.insist(Arc::clone(cluster), Chore::Expire, id.clone());
+        }
+    }
+
+    pub(super) fn end_job(&self, id: &CallId) {
+        let Some(cluster) = self.0.cluster.clone() else { return };
+        cluster.forget(id);
+        self.insist(cluster, Chore::Delete, id.clone());
+    }
+
+    /// Asks the API server until it has done it, or refuses. What a stop cuts off, the next start finds again.
+    pub(super) fn insist(&self, cluster: Arc<Cluster>, chore: Chore, id: CallId) {
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                let done = match chore {
+                    Chore::Expire => cluster.expire(&id).await,
+                    Chore::Delete => cluster.delete(&id).await,
+                };
+                match done {
+                    Ok(()) => return,
+                    Err(error @ Error::NotNow(_)) => tracing::debug!(call = %id, ?chore, %error, "trying on"),
+                    Err(error) => return tracing::error!(call = %id, ?chore, %error, "its Job stays as it is"),
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }));
+    }
+
+    /// How a Job that has ended did.
+    pub(super) async fn outcome(
+        &self,
+        cluster: &Cluster,
+        job: &ClusterJob,
+        call: &Pending,
+    ) -> Result<Option<Outcome>, Error> {
+        let pods = cluster.pods(&call.id).await?;
+        let ended = end::of_job(job, &pods, cluster.noted(&call.id).as_ref());
+        Ok(ended.map(|ended| told(call, ended, self.why_not_run(&call.id))))
+    }
+}
+
+/// What becomes of a Job that nobody waits for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Chore {
+    /// It goes some time after its end.
+    Expire,
+    /// It goes now, with its pods.
+    Delete,
+}
+
+/// What BPMN sees of it.
+pub(super) fn told(call: &Pending, ended: End, known: Option<String>) -> Outcome {
+    let function = &call.function;
+    let plain =
+        |status, message, retryable| Outcome::plain(call.id.clone(), function.clone(), status, message, retryable);
+    match ended {
+        End::Succeeded => plain(Status::Succeeded, String::new(), false),
+        End::Failed { exit_code } => {
+            let message = format!("{function} failed with exit code {exit_code}; its pod's log has more");
+            Outcome { exit_code: Some(exit_code), ..plain(Status::Failed, message, true) }
+        }
+        End::OutOfMemory => {
+            let message = format!(
+                "{function} ran out of memory: the kernel killed its container at its limit; raise the template's \
+                 `memory`, or give it a list that grows"
+            );
+            let signal = Some("SIGKILL".to_owned());
+            Outcome { out_of_memory: true, signal, ..plain(Status::Failed, message, true) }
+        }
+        End::Lost(why) => plain(Status::Failed, format!("{function}: {why}"), true),
+        End::TimedOut => {
+            let why = known.map(|why| format!(" ({why})")).unwrap_or_default();
+            let message = format!("{function}: the call's deadline passed{why}; give the task a longer `timeout`");
+            plain(Status::TimedOut, message, true)
+        }
+    }
+}
