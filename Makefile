@@ -11,10 +11,10 @@ FUZZ_SECONDS ?= 60
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas/tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real fault-matrix soak lint advisories fuzz fmt bench setup
+.PHONY: help demo test test-real test-k8s fault-matrix soak lint advisories fuzz fmt bench setup
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run the Pleiades chain for five couples, on a real Zeebe broker and real OTB
 	@$(SETUP) build otb zeebe
@@ -32,6 +32,11 @@ test-real: ## Run the tests on a real Zeebe broker and real OTB, and those in Ch
 	cargo test -p zeebe2faas-tests --test real
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 	node --test tests/browser/*.test.js
+
+test-k8s: ## Run the tests on a real Kubernetes API server
+	@$(SETUP) build k8s
+	cargo build --workspace --bins
+	cargo test -p zeebe2faas-tests --test kubernetes
 
 fault-matrix: ## Let every fault happen at every step, and write docs/reliability.md (10 minutes)
 	@$(SETUP) build zeebe

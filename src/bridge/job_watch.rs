@@ -11,7 +11,7 @@ use crate::{
     kubernetes::{
         Cluster, Error,
         end::{self, End, Trouble},
-        order::{CALL_LABEL, CALLBACK_URL},
+        order::{CALL_LABEL, CALLBACK_URL, FUNCTION},
     },
     ledger::{LedgerError, Pending, State},
 };
@@ -190,7 +190,7 @@ impl Bridge {
         match trouble {
             Trouble::Waits(why) => {
                 tracing::info!(call = %id, why, "its pod waits");
-                self.show_waiting(&id, why);
+                self.show_waiting(&id, pod.annotations().get(FUNCTION).cloned().unwrap_or_default(), why);
             }
             Trouble::Taken(why) => tracing::warn!(call = %id, why, "its pod was taken away"),
             Trouble::Stuck(why) => {
@@ -201,10 +201,10 @@ impl Bridge {
     }
 
     /// As progress that any word of its runner comes after.
-    fn show_waiting(&self, id: &CallId, why: String) {
+    fn show_waiting(&self, id: &CallId, function: String, why: String) {
         let _taken = self.report(Progress {
             call_id: id.clone(),
-            function: String::new(),
+            function,
             sequence: 0,
             started_at_ms: 0,
             elapsed_seconds: 0.0,

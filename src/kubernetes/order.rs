@@ -63,7 +63,9 @@ pub fn job(manifest: Value, call: &Call<'_>) -> Result<Job, String> {
     spec.backoff_limit = Some(0);
     spec.pod_replacement_policy = Some("Failed".to_owned());
     spec.active_deadline_seconds = Some(call.deadline_seconds.max(1));
-    label(&mut spec.template.metadata.get_or_insert_default().labels, call);
+    let metadata = spec.template.metadata.get_or_insert_default();
+    label(&mut metadata.labels, call);
+    metadata.annotations.get_or_insert_default().insert(FUNCTION.to_owned(), call.function.to_owned());
     let pod = spec.template.spec.get_or_insert_default();
     pod.restart_policy = Some("Never".to_owned());
     pod.automount_service_account_token.get_or_insert(false);

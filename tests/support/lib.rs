@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod events;
 pub mod fake_gateway;
 pub mod fake_openfaas;
+pub mod kubelet;
 pub mod live;
 pub mod matrix;
 pub mod pki;

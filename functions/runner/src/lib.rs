@@ -15,6 +15,7 @@ pub mod guard;
 pub mod heartbeat;
 pub mod launch;
 pub mod observer;
+pub mod once;
 pub mod outputs;
 pub mod paths;
 pub mod program_log;
