@@ -231,7 +231,8 @@ fn activation(worker: &Worker, settings: &Settings) -> activate::Settings {
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
+/// Binds the address of a setting.
+pub(crate) async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Listen { key, address, source })
 }
 

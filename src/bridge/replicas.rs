@@ -1,11 +1,7 @@
 //! The way to the other replicas: one pooled client, bounded in time and number.
 
 use super::handed_on::{Arrived, HANDED_ON_HEADER};
-use crate::{
-    config::{self, Settings},
-    reload::Reloaded,
-    tls::plain_http,
-};
+use crate::{config, reload::Reloaded, tls::plain_http};
 use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue},
@@ -34,17 +30,19 @@ pub enum NotHanded {
 /// A client of the other replicas' callback listeners.
 pub struct Replicas {
     http: Client,
-    own: String,
+    own: Option<String>,
     known: config::Replicas,
     ring: Reloaded<KeyRing>,
     progress_room: Arc<Semaphore>,
 }
 
 impl Replicas {
+    /// `own`: this replica's name, where it is one.
+    ///
     /// # Errors
     /// When the HTTP client cannot be made, which would be a fault of the machine.
-    pub fn new(settings: &Settings) -> reqwest::Result<Self> {
-        let timeout = settings.replicas.timeout;
+    pub fn new(own: Option<&str>, known: &config::Replicas, ring: &Reloaded<KeyRing>) -> reqwest::Result<Self> {
+        let timeout = known.timeout;
         let http = plain_http()
             .redirect(redirect::Policy::none())
             .connect_timeout(timeout.min(CONNECT_TIMEOUT))
@@ -52,16 +50,16 @@ impl Replicas {
             .build()?;
         Ok(Self {
             http,
-            own: settings.replica.clone(),
-            known: settings.replicas.clone(),
-            ring: settings.keys.token.clone(),
+            own: own.map(str::to_owned),
+            known: known.clone(),
+            ring: ring.clone(),
             progress_room: Arc::new(Semaphore::new(MAX_PROGRESS)),
         })
     }
 
     /// Where this replica is, if it is another one and the configuration says where.
     pub fn other(&self, replica: &str) -> Option<String> {
-        (replica != self.own).then(|| self.known.url_of(replica)).flatten()
+        (Some(replica) != self.own.as_deref()).then(|| self.known.url_of(replica)).flatten()
     }
 
     /// Hands a callback on, once. `delivered`: only tells that its outcome is taken care of.
