@@ -66,7 +66,7 @@ impl App {
         let peers = Peers {
             zeebe: Client::new(&zeebe_settings(&settings.zeebe))?,
             gateway: Gateway::new(&settings.openfaas)?,
-            replicas: replicas::transport(&settings)?,
+            replicas: replicas::transport(&settings.replicas)?,
         };
         let ledger = Ledger::open(&settings.ledger)?;
         let callback = bind("callback.listen", settings.callback.listen).await?;
@@ -107,7 +107,8 @@ impl App {
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
+/// Binds the address of a setting.
+pub(crate) async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Listen { key, address, source })
 }
 
