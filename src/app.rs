@@ -70,7 +70,7 @@ impl App {
         let peers = Peers {
             zeebe: Client::new(&zeebe_settings(&settings.zeebe))?,
             gateway: Gateway::new(&settings.openfaas)?,
-            replicas: replicas::transport(&settings)?,
+            replicas: replicas::transport(&settings.replicas)?,
             cluster: match &settings.kubernetes {
                 Some(kubernetes) => Some(Cluster::new(kubernetes, &settings.cluster, &settings.replica).await?),
                 None => None,
@@ -115,7 +115,8 @@ impl App {
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
+/// Binds the address of a setting.
+pub(crate) async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Listen { key, address, source })
 }
 

@@ -8,7 +8,7 @@ use super::{
     probe,
     token::Claims,
 };
-use crate::{clock::now_ms, ledger::Pending};
+use crate::{clock::now_ms, config, ledger::Pending};
 use axum::{
     Router,
     body::Body,
@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
+use zeebe2faas_contract::KeyRing;
 
 /// The callback listener's routes. A request that is not genuine learns nothing but 401.
 pub fn router(bridge: Bridge) -> Router {
@@ -31,9 +32,7 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let key = bridge.settings().keys.token.current();
-    let claims = token.ok().and_then(|Path(token)| Claims::open(&token, &key, now_ms()).map(|claims| (claims, token)));
-    let Some((claims, token)) = claims.filter(|(claims, _)| is_for(claims, &headers)) else {
+    let Some((claims, token)) = open(token, &headers, &bridge.settings().keys.token.current()) else {
         bridge.metrics().callback("rejected");
         return UNAUTHORIZED;
     };
@@ -52,40 +51,52 @@ async fn receive(
     }
 }
 
-const UNAUTHORIZED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "unauthorized\n");
-/// Whether the callback does not say itself that it is another call's. OpenFaaS says whose it is.
-fn is_for(claims: &Claims, headers: &HeaderMap) -> bool {
-    headers.get("x-call-id").is_none_or(|id| id.as_bytes() == claims.call_id().as_str().as_bytes())
+pub(super) const UNAUTHORIZED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "unauthorized\n");
+
+/// What a genuine token says, if the callback does not say itself that it is another call's; OpenFaaS says whose it is.
+pub(super) fn open(
+    token: Result<Path<String>, PathRejection>,
+    headers: &HeaderMap,
+    ring: &KeyRing,
+) -> Option<(Claims, String)> {
+    let Path(token) = token.ok()?;
+    let claims = Claims::open(&token, ring, now_ms())?;
+    let is_its_own = headers.get("x-call-id").is_none_or(|id| id.as_bytes() == claims.call_id().as_str().as_bytes());
+    is_its_own.then_some((claims, token))
+}
+
+/// Reads the body, within its limits of size and time. What arrived of a body that breaks off or stalls counts as a cut
+/// one.
+pub(super) async fn read(headers: &HeaderMap, body: Body, limits: &config::Callback) -> Arrived {
+    let mut read = Vec::new();
+    let reading = read_up_to(body, limits.body_limit_bytes, &mut read);
+    let truncated = match tokio::time::timeout(limits.read_timeout, reading).await {
+        Ok(Ok(truncated)) => truncated,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a callback broke off; what arrived counts");
+            true
+        }
+        Err(_) => {
+            tracing::warn!(timeout = ?limits.read_timeout, "a callback took too long to arrive; what came counts");
+            true
+        }
+    };
+    Arrived::new(headers, read.into(), truncated)
 }
 
 impl Bridge {
-    /// Reads the body, within its limits of size and time, and acts on it. What arrived of a body that breaks off or
-    /// stalls counts as a cut one. Nothing where it claims to come from another replica and does not.
+    /// Reads the body and acts on it. Nothing where it claims to come from another replica and does not.
     async fn take(self, claims: Claims, token: String, headers: HeaderMap, body: Body) -> Option<Result<(), NotTaken>> {
         let Some(_turn) = self.turns().begin(claims.call_id()) else {
             tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one's body is not read");
             return Some(self.take_unread(claims.into_pending()).await);
         };
-        let settings = &self.settings().callback;
         let handed_on = headers.contains_key(HANDED_ON_HEADER);
         // What another replica hands on waits for none that this one hands on. Closed never: the semaphores live as long
         // as this handle.
         let room = if handed_on { self.handed_on_room() } else { self.callback_room() };
         let _room = room.acquire().await;
-        let mut read = Vec::new();
-        let reading = read_up_to(body, settings.body_limit_bytes, &mut read);
-        let truncated = match tokio::time::timeout(settings.read_timeout, reading).await {
-            Ok(Ok(truncated)) => truncated,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "a callback broke off; what arrived counts");
-                true
-            }
-            Err(_) => {
-                tracing::warn!(timeout = ?settings.read_timeout, "a callback took too long to arrive; what came counts");
-                true
-            }
-        };
-        let arrived = Arrived::new(&headers, read.into(), truncated);
+        let arrived = read(&headers, body, &self.settings().callback).await;
         if !handed_on {
             return Some(self.take_first_hand(claims, &token, arrived).await);
         }

@@ -60,7 +60,7 @@ impl Bridge {
         if !delivered {
             return self.receive(call, &arrived.callback()).await;
         }
-        match self.decide(&call, &arrived.callback(), true).await {
+        match self.0.judge.decide(&call, &arrived.callback(), true).await {
             Ok(outcome) => self.ended_elsewhere(call, &outcome).await,
             Err(why) => self.doubt(call, why).await,
         }
@@ -69,7 +69,7 @@ impl Bridge {
     /// The job was handed to this replica, which goes on with the call: its former owner only hears how it ended.
     async fn take_as_own(&self, claims: Claims, token: &str, arrived: Arrived) -> Result<(), NotTaken> {
         let call = claims.clone().into_pending();
-        match self.decide(&call, &arrived.callback(), false).await {
+        match self.0.judge.decide(&call, &arrived.callback(), false).await {
             Ok(outcome) => {
                 self.conclude(call, &outcome).await?;
                 if !self.keep(&claims, token, arrived, None, true).await {
@@ -84,7 +84,7 @@ impl Bridge {
     /// The owner is away: what can be settled without it is, and the callback is kept for it.
     async fn stand_in(&self, claims: Claims, token: &str, arrived: Arrived) -> Result<(), NotTaken> {
         let call = claims.clone().into_pending();
-        let outcome = match self.decide(&call, &arrived.callback(), false).await {
+        let outcome = match self.0.judge.decide(&call, &arrived.callback(), false).await {
             Ok(outcome) => outcome,
             Err(why) => {
                 self.keep(&claims, token, arrived, None, false).await;
@@ -115,7 +115,7 @@ impl Bridge {
             Err(error) => return tracing::error!(call = %call.id, %error, "the ledger does not tell what came before"),
         };
         let Some(arrived) = Arrived::from_kept(&kept.head, kept.body.into(), kept.cut) else { return };
-        if let Ok(outcome) = self.decide(&call, &arrived.callback(), false).await
+        if let Ok(outcome) = self.0.judge.decide(&call, &arrived.callback(), false).await
             && self.conclude(call, &outcome).await.is_ok()
         {
             log_failure(self.0.ledger.kept_is_delivered(kept.number).await);

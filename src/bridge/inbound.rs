@@ -1,14 +1,8 @@
 //! The way back: what callbacks, runners and deadlines tell becomes an outcome, is kept, and goes to Zeebe.
 
 use super::{
-    Bridge, NotTaken, Parts,
-    ask::Insistence,
-    classify::{Callback, Rule, Verdict, classify},
-    deadline,
-    deliver::Slot,
-    events::Change,
-    log_failure,
-    outcome::{Outcome, Status},
+    Bridge, NotTaken, Parts, ask::Insistence, classify::Callback, deadline, deliver::Slot, events::Change, log_failure,
+    outcome::Outcome,
 };
 use crate::{
     clock::{millis, now_ms},
@@ -17,8 +11,6 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// How long a callback waits for Zeebe when the ledger cannot take it.
-const DIRECT_PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before an outcome that Zeebe refused for good is offered again: a person may have mended the cause.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// Pause after a failure of the ledger.
@@ -34,33 +26,10 @@ const FORGET_BATCH: usize = 1000;
 impl Bridge {
     /// A genuine callback: decides what it means and keeps it. The answer may be sent when this returns.
     pub async fn receive(&self, call: Pending, callback: &Callback<'_>) -> Result<(), NotTaken> {
-        match self.decide(&call, callback, false).await {
+        match self.0.judge.decide(&call, callback, false).await {
             Ok(outcome) => self.conclude(call, &outcome).await,
             Err(why) => self.doubt(call, why).await,
         }
-    }
-
-    /// How the call has ended, or why that is not certain. `believed`: another replica has found it out.
-    pub(super) async fn decide(
-        &self,
-        call: &Pending,
-        callback: &Callback<'_>,
-        believed: bool,
-    ) -> Result<Box<Outcome>, &'static str> {
-        let ring = self.0.settings.keys.runner.as_ref().map(|secret| secret.current().for_function(&call.function));
-        let rule = if call.run_once { Rule::SignedReport(ring.as_ref()) } else { Rule::OwnStatus };
-        let decided = match classify(&call.id, &call.function, rule, callback) {
-            Verdict::Final(outcome) => Ok(outcome),
-            Verdict::Provisional(why) => Err(why),
-            Verdict::UnknownFunction if believed || self.0.gateway.lacks_now(&call.function).await => {
-                let message = format!("OpenFaaS has no function `{}`; deploy it (stack.yml)", call.function);
-                let (id, function) = (call.id.clone(), call.function.clone());
-                Ok(Box::new(Outcome::plain(id, function, Status::Refused, message, false)))
-            }
-            Verdict::UnknownFunction => Err("404, but the gateway does not say that there is no such function"),
-        };
-        self.0.metrics.callback(if decided.is_ok() { "final" } else { "provisional" });
-        decided
     }
 
     /// Nothing is certain: a guarded call is asked about until it is; any other waits for its deadline.
@@ -154,7 +123,8 @@ impl Bridge {
 
     /// Without the ledger an outcome is safe only once Zeebe has it.
     pub(super) async fn deliver_now(&self, call: &Pending, json: &str) -> Result<(), NotTaken> {
-        self.0.messenger.deliver(call, json, Retry::within(DIRECT_PATIENCE)).await.map_err(|error| {
+        let patience = self.0.settings.callback.patience;
+        self.0.messenger.deliver(call, json, Retry::within(patience)).await.map_err(|error| {
             tracing::error!(call = %call.id, %error, "an outcome could not be delivered");
             NotTaken
         })?;

@@ -3,7 +3,7 @@
 //! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
 //! [`reply`]), or to the replica that owns the call (`hand_over`); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
 //! [`progress`] comes in, and [`events`] go out to whoever watches. A task with the header `throw` makes no call:
-//! [`throw`]. What a person does with a call: [`recovery`].
+//! [`throw`]. What a person does with a call: [`recovery`]. Callbacks without a ledger: [`relay`].
 
 pub mod activate;
 pub mod ask;
@@ -21,12 +21,14 @@ pub mod in_flight;
 mod inbound;
 mod job_watch;
 mod jobs;
+mod judge;
 mod outbound;
 pub mod outcome;
 pub mod prepare;
 pub mod probe;
 pub mod progress;
 pub mod recovery;
+pub mod relay;
 pub mod render;
 pub(crate) mod replicas;
 pub mod reply;
@@ -53,6 +55,7 @@ use deliver::{Deliveries, Messenger};
 use events::{Change, Events};
 use hold::Holds;
 use in_flight::{InFlight, Load, Taken};
+use judge::Judge;
 use render::Templates;
 use replicas::Replicas;
 use running::Running;
@@ -92,6 +95,7 @@ struct Parts {
     gateway: Gateway,
     cluster: Option<Arc<Cluster>>,
     ledger: Ledger,
+    judge: Judge,
     messenger: Messenger,
     deliveries: Deliveries,
     holds: Holds,
@@ -129,13 +133,14 @@ impl Bridge {
             .clone()
             .map(|secret| Questions::new(gateway.clone(), ledger.clone(), secret, calls.ask_interval, calls.grace));
         Self(Arc::new(Parts {
+            judge: Judge::new(gateway.clone(), settings.keys.runner.clone(), metrics.clone()),
             messenger: Messenger::new(zeebe.clone(), calls.message_ttl, calls.retry_backoff),
             holds: Holds::default(),
             deliveries: Deliveries::new(calls.max_deliveries),
             questions,
             deadlines: Deadlines::new(calls.grace),
             in_flight: InFlight::default(),
-            replicas: Replicas::new(replicas, &settings),
+            replicas: Replicas::new(replicas, Some(&settings.replica), &settings.replicas, &settings.keys.token),
             kept: Notify::new(),
             callback_room: Semaphore::new(settings.callback.max_concurrent),
             turns: Turns::default(),

@@ -20,7 +20,7 @@ const BODY_LIMIT_BYTES: usize = 16 << 10;
 /// How long one may take to arrive.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-type Refusal = (StatusCode, &'static str);
+pub(super) type Refusal = (StatusCode, &'static str);
 
 /// The route, for the listener of the callbacks. A request that is not genuine learns nothing but 401.
 pub fn router(bridge: Bridge) -> Router {
@@ -52,12 +52,7 @@ async fn take(bridge: &Bridge, token: String, headers: &HeaderMap, body: Body) -
     let Ok(_room) = bridge.progress_room().try_acquire() else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "too many at once\n"));
     };
-    let mut read = Vec::new();
-    let body = match tokio::time::timeout(READ_TIMEOUT, read_up_to(body, BODY_LIMIT_BYTES, &mut read)).await {
-        Ok(Ok(false)) => read,
-        Ok(Ok(true)) => return Err((StatusCode::PAYLOAD_TOO_LARGE, "longer than 16 KiB\n")),
-        Ok(Err(_)) | Err(_) => return Err((StatusCode::BAD_REQUEST, "it did not arrive\n")),
-    };
+    let body = read(body).await?;
     let is_genuine = |signature| {
         let ring = keys.runner.as_ref()?.current().for_function(&call.function);
         Progress::verify(&call.id, &call.function, &body, &ring, signature, now_ms()).then_some(())
@@ -77,6 +72,16 @@ async fn take(bridge: &Bridge, token: String, headers: &HeaderMap, body: Body) -
         }
         Taken::Elsewhere => Ok(Taken::Stale),
         taken => Ok(taken),
+    }
+}
+
+/// Reads a report, within its limits of size and time.
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
+    let mut read = Vec::new();
+    match tokio::time::timeout(READ_TIMEOUT, read_up_to(body, BODY_LIMIT_BYTES, &mut read)).await {
+        Ok(Ok(false)) => Ok(read),
+        Ok(Ok(true)) => Err((StatusCode::PAYLOAD_TOO_LARGE, "longer than 16 KiB\n")),
+        Ok(Err(_)) | Err(_) => Err((StatusCode::BAD_REQUEST, "it did not arrive\n")),
     }
 }
 

@@ -1,12 +1,7 @@
 //! The way to the other replicas: one pooled client, bounded in time and number.
 
 use super::handed_on::{Arrived, HANDED_ON_HEADER};
-use crate::{
-    config::{self, Settings},
-    reload::Reloaded,
-    tls::plain_http,
-    transport::Transport,
-};
+use crate::{config, reload::Reloaded, tls::plain_http, transport::Transport};
 use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue},
@@ -35,7 +30,7 @@ pub enum NotHanded {
 /// A client of the other replicas' callback listeners.
 pub struct Replicas {
     http: Transport,
-    own: String,
+    own: Option<String>,
     known: config::Replicas,
     ring: Reloaded<KeyRing>,
     progress_room: Arc<Semaphore>,
@@ -45,8 +40,8 @@ pub struct Replicas {
 ///
 /// # Errors
 /// When the HTTP client cannot be made, which would be a fault of the machine.
-pub fn transport(settings: &Settings) -> reqwest::Result<Transport> {
-    let timeout = settings.replicas.timeout;
+pub fn transport(known: &config::Replicas) -> reqwest::Result<Transport> {
+    let timeout = known.timeout;
     let http = plain_http()
         .redirect(redirect::Policy::none())
         .connect_timeout(timeout.min(CONNECT_TIMEOUT))
@@ -56,20 +51,20 @@ pub fn transport(settings: &Settings) -> reqwest::Result<Transport> {
 }
 
 impl Replicas {
-    /// Reaches them over `http`.
-    pub fn new(http: Transport, settings: &Settings) -> Self {
+    /// Reaches them over `http`. `own`: this replica's name, where it is one.
+    pub fn new(http: Transport, own: Option<&str>, known: &config::Replicas, ring: &Reloaded<KeyRing>) -> Self {
         Self {
             http,
-            own: settings.replica.clone(),
-            known: settings.replicas.clone(),
-            ring: settings.keys.token.clone(),
+            own: own.map(str::to_owned),
+            known: known.clone(),
+            ring: ring.clone(),
             progress_room: Arc::new(Semaphore::new(MAX_PROGRESS)),
         }
     }
 
     /// Where this replica is, if it is another one and the configuration says where.
     pub fn other(&self, replica: &str) -> Option<String> {
-        (replica != self.own).then(|| self.known.url_of(replica)).flatten()
+        (Some(replica) != self.own.as_deref()).then(|| self.known.url_of(replica)).flatten()
     }
 
     /// Hands a callback on, once. `delivered`: only tells that its outcome is taken care of.

@@ -1,5 +1,6 @@
 //! One file for each subcommand. Data goes to stdout, the rest to stderr.
 
+mod callback;
 mod calls;
 mod deploy;
 mod doctor;
@@ -39,6 +40,8 @@ Log level: RUST_LOG, such as RUST_LOG=zeebe2faas=debug [default: info].";
 enum Command {
     /// Work jobs and take callbacks until SIGTERM or Ctrl-C
     Run(run::Run),
+    /// Take callbacks and keep nothing, for the function `callback-ack`, until SIGTERM or Ctrl-C
+    Callback(callback::Callback),
     /// Deploy BPMN files (also DMN and forms) to Zeebe
     Deploy(deploy::Deploy),
     /// Start an instance of a deployed process
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
     let context = Context { config: cli.config, environment: std::env::vars().collect() };
     let result = match cli.command {
         Command::Run(run) => run.execute(&context),
+        Command::Callback(callback) => callback.execute(&context),
         Command::Deploy(deploy) => deploy.execute(&context),
         Command::Start(start) => start.execute(&context),
         Command::Render(render) => render.execute(&context),

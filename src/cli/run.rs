@@ -30,14 +30,15 @@ impl Run {
     }
 }
 
-fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
+/// Stops at SIGTERM and Ctrl-C.
+pub(super) fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
-        tracing::info!(signal = name, "stopping: taking no new jobs, letting steps under way finish");
+        tracing::info!(signal = name, "stopping: taking nothing new, letting steps under way finish");
         stop.cancel();
     });
     Ok(())

@@ -14,7 +14,8 @@ pub use kubernetes::Kubernetes;
 pub use reader::Environment;
 pub use replicas::Replicas;
 pub use settings::{
-    BodyFormat, Callback, Calls, Credentials, Executor, Function, Keys, OnUnknown, OpenFaas, Settings, Worker, Zeebe,
+    BodyFormat, Callback, Calls, Credentials, Executor, Function, Keys, OnUnknown, OpenFaas, Relay, Settings, Worker,
+    Zeebe,
 };
 
 use crate::{reload::Reloaded, secret::Secret};
@@ -56,6 +57,11 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Setti
 /// Only how Zeebe is reached, for `deploy` and `start`: the file may lack or have anything else.
 pub fn load_zeebe(file: Option<&Path>, environment: &Environment) -> Result<Zeebe, ConfigError> {
     part(file, environment, |root, folder| peers::zeebe(&root.section("zeebe"), folder))
+}
+
+/// Only what `zeebe2faas callback` needs: the file may have anything else.
+pub fn load_relay(file: Option<&Path>, environment: &Environment) -> Result<Relay, ConfigError> {
+    part(file, environment, read::relay)
 }
 
 /// Only where the admin listener and the ledger are, for `calls`.

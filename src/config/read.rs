@@ -1,7 +1,7 @@
 //! Which keys there are, with their defaults and bounds.
 
 use super::{
-    BodyFormat, Calls, Function, OnUnknown, Settings, Worker,
+    BodyFormat, Calls, Function, OnUnknown, Relay, Settings, Worker,
     files::keys,
     kubernetes,
     peers::{openfaas, zeebe},
@@ -30,7 +30,7 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
     let replica = root.parsed("replica", name).map_or_else(|| "bridge-0".to_owned(), |found| found.value);
     let zeebe = zeebe(&root.section("zeebe"), folder);
     let openfaas = openfaas(&root.section("openfaas"), folder);
-    let callback = callback(&root.section("callback"), folder);
+    let callback = callback(&root.section("callback"), folder, true);
     let functions = functions(&root.section("functions"));
     let keys = keys(&root.section("keys"), folder, functions.values().any(|function| function.run_once));
     let (admin, token_file) = admin(root);
@@ -58,6 +58,23 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
     };
     root.check_unknown();
     Some(settings)
+}
+
+/// What a listener for callbacks needs that keeps nothing.
+pub fn relay(root: &Section<'_>, folder: &Path) -> Option<Relay> {
+    let zeebe = zeebe(&root.section("zeebe"), folder);
+    let openfaas = openfaas(&root.section("openfaas"), folder);
+    let callback = callback(&root.section("callback"), folder, false);
+    let keys = keys(&root.section("keys"), folder, false);
+    Some(Relay {
+        limits: limits(&root.section("listeners")),
+        replicas: replicas::read(&root.section("replicas")),
+        message_ttl: calls(&root.section("calls")).message_ttl,
+        zeebe: zeebe?,
+        openfaas: openfaas?,
+        callback: callback?,
+        keys: keys?,
+    })
 }
 
 pub fn ledger(root: &Section<'_>, folder: &Path) -> PathBuf {

@@ -55,20 +55,7 @@ pub struct Settings {
 impl Settings {
     /// Everything that is made of files which may change while the bridge runs.
     pub fn reloaded(&self) -> Vec<Box<dyn Look>> {
-        fn look<T: Clone + Send + Sync + 'static>(value: &Reloaded<T>) -> Box<dyn Look> {
-            Box::new(value.clone())
-        }
-        let secret = match &self.zeebe.auth {
-            Auth::None => None,
-            Auth::Basic { password, .. } => Some(look(password)),
-            Auth::OAuth(oauth) => Some(look(&oauth.client_secret)),
-        };
-        let keys = std::iter::once(&self.keys.token).chain(&self.keys.runner).map(look);
-        keys.chain(self.zeebe.tls.as_ref().map(look))
-            .chain(self.callback.tls.as_ref().map(look))
-            .chain(self.admin_token.as_ref().map(look))
-            .chain(secret)
-            .collect()
+        reloaded(&self.keys, &self.zeebe, &self.callback).chain(self.admin_token.as_ref().map(look)).collect()
     }
 }
 
@@ -134,6 +121,49 @@ pub struct Callback {
     pub read_timeout: Duration,
     /// How many callbacks are worked at once; the rest waits.
     pub max_concurrent: usize,
+    /// How long a callback that no ledger takes waits for Zeebe before it is answered 503.
+    pub patience: Duration,
+}
+
+/// The checked settings of `zeebe2faas callback`: those of `zeebe2faas run` that it needs.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// How Zeebe is reached.
+    pub zeebe: Zeebe,
+    /// How OpenFaaS is reached.
+    pub openfaas: OpenFaas,
+    /// Where callbacks arrive; their URL is not needed here, and may be empty.
+    pub callback: Callback,
+    /// What the listener bears.
+    pub limits: Limits,
+    /// How the bridges are reached that own the calls.
+    pub replicas: Replicas,
+    /// Keys.
+    pub keys: Keys,
+    /// How long Zeebe keeps a message for a receive task that is not there yet.
+    pub message_ttl: Duration,
+}
+
+impl Relay {
+    /// Everything that is made of files which may change while it runs.
+    pub fn reloaded(&self) -> Vec<Box<dyn Look>> {
+        reloaded(&self.keys, &self.zeebe, &self.callback).collect()
+    }
+}
+
+/// What keys, Zeebe's access and the callback listener are made of.
+fn reloaded(keys: &Keys, zeebe: &Zeebe, callback: &Callback) -> impl Iterator<Item = Box<dyn Look>> {
+    let secret = match &zeebe.auth {
+        Auth::None => None,
+        Auth::Basic { password, .. } => Some(look(password)),
+        Auth::OAuth(oauth) => Some(look(&oauth.client_secret)),
+    };
+    let keys = std::iter::once(&keys.token).chain(&keys.runner).map(look);
+    keys.chain(zeebe.tls.as_ref().map(look)).chain(callback.tls.as_ref().map(look)).chain(secret)
+}
+
+fn look<T: Clone + Send + Sync + 'static>(value: &Reloaded<T>) -> Box<dyn Look> {
+    Box::new(value.clone())
 }
 
 /// Key rings, read from files, and again when these change.

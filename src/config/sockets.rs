@@ -18,18 +18,20 @@ const ADMIN_PORT: u16 = 8091;
 /// A shorter token is guessed too soon.
 const LEAST_TOKEN_BYTES: usize = 16;
 
-pub fn callback(section: &Section<'_>, folder: &Path) -> Option<Callback> {
+/// `told`: functions are told its URL by this program, so that it must be known.
+pub fn callback(section: &Section<'_>, folder: &Path, told: bool) -> Option<Callback> {
     let listen = section
         .parsed("listen", socket_address)
         .map_or_else(|| (Ipv4Addr::UNSPECIFIED, CALLBACK_PORT).into(), |found| found.value);
     let url = section.parsed("url", http_url);
-    if url.is_none() {
+    if told && url.is_none() {
         section.missing("url", "how functions reach the callback listener, such as \"http://bridge:8090\"");
     }
     let tls = section.section("tls");
     let files = server_files(&tls, folder);
     tls.check_unknown();
-    if let (Some(_), Some(url)) = (&files, &url)
+    if told
+        && let (Some(_), Some(url)) = (&files, &url)
         && url.value.starts_with("http:")
     {
         section.reject(url, "with callback.tls the listener speaks HTTPS only: begin it with https://");
@@ -43,7 +45,12 @@ pub fn callback(section: &Section<'_>, folder: &Path) -> Option<Callback> {
         body_limit_bytes: section.size("body_limit_bytes", 256 << 10, 1_024..=512 << 10),
         read_timeout: section.duration("read_timeout", 30 * SECOND, 100 * MILLISECOND..=10 * MINUTE),
         max_concurrent: section.size("max_concurrent", 256, 1..=65_536),
-        url: url?.value,
+        patience: section.duration("patience", 10 * SECOND, 100 * MILLISECOND..=HOUR),
+        url: match url {
+            Some(url) => url.value,
+            None if told => return None,
+            None => String::new(),
+        },
     };
     section.check_unknown();
     Some(callback)

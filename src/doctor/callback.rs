@@ -16,7 +16,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use zeebe2faas_contract::CallId;
 
 const CHECK: &str = "callback URL";
@@ -24,6 +24,8 @@ const CHECK: &str = "callback URL";
 const TOKEN_SLACK: Duration = Duration::from_secs(60);
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a look at the URL that functions are told may take: it need not be reachable from here.
+const LOOK_THERE: Duration = Duration::from_secs(1);
 
 /// Ends with its listener.
 struct Receiver {
@@ -66,8 +68,8 @@ async fn probe(
     let path = probe::path(&token);
     let look = format!("http://{}{path}", receiver.address);
     let client = http().map_err(|error| (format!("no HTTP client: {error}"), String::new()))?;
-    let status = async || client.get(&look).send().await.map(|answer| answer.status().as_u16());
-    match status().await {
+    let status = async |url: &str| client.get(url).send().await.map(|answer| answer.status().as_u16());
+    match status(&look).await {
         Ok(404) => {}
         Ok(other) => {
             let words = format!("what listens at {} answers a probe's question with HTTP {other}", receiver.address);
@@ -75,11 +77,17 @@ async fn probe(
         }
         Err(error) => return Err((format!("{}: {error}", receiver.address), "see the bridge's log".to_owned())),
     }
-    submit(gateway, function, &format!("{}{path}", settings.callback.url)).await?;
+    let told = format!("{}{path}", settings.callback.url);
+    submit(gateway, function, &told).await?;
     let begun = Instant::now();
     while begun.elapsed() < patience {
-        if matches!(status().await, Ok(200)) {
-            let whose = if receiver.own.is_some() { "here, where no bridge runs" } else { "at the bridge" };
+        let whose = match (status(&look).await, &receiver.own) {
+            (Ok(200), Some(_)) => Some("here, where no bridge runs"),
+            (Ok(200), None) => Some("at the bridge"),
+            _ if matches!(timeout(LOOK_THERE, status(&told)).await, Ok(Ok(200))) => Some("there"),
+            _ => None,
+        };
+        if let Some(whose) = whose {
             return Ok(format!("a callback of `{function}` to {} arrived {whose}", settings.callback.url));
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -4,6 +4,7 @@
 use tonic::Code;
 use zeebe2faas_contract::random_key_line;
 use zeebe2faas_tests::{
+    callback_ack::CallbackAck,
     doctor::Site,
     fake_gateway::{Answer, FakeGateway},
 };
@@ -87,6 +88,18 @@ async fn a_callback_url_that_leads_elsewhere_is_named() {
     assert_eq!((found.code, found.checks("failed")), (Some(1), vec!["callback URL"]), "{:#?}", found.findings);
     let words = found.words("callback URL");
     assert!(words.contains("http://127.0.0.1:1 within 300ms") && words.contains("nor does it answer from here"));
+}
+
+#[tokio::test]
+async fn a_callback_that_arrives_at_callback_ack_has_arrived() {
+    let zeebe = FakeGateway::start();
+    let site = Site::new(&zeebe.address()).await;
+    let ack = CallbackAck::start(site.folder.path(), &[("ZEEBE2FAAS_CONFIG", "zeebe2faas.toml")]).await;
+    site.spoil(&format!("url = \"{}\"", site.callback_url()), &format!("url = \"{}\"", ack.url()));
+    let _bridge = site.bridge().await;
+    let found = site.examine("60s").await;
+    assert_eq!((found.code, found.checks("failed")), (Some(0), vec![]), "{:#?}", found.findings);
+    assert!(found.words("callback URL").contains("arrived there"), "{}", found.words("callback URL"));
 }
 
 #[tokio::test]

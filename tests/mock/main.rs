@@ -4,6 +4,7 @@ mod activation;
 mod admin;
 mod attacker;
 mod callback_access;
+mod callback_ack;
 mod callbacks;
 mod command_line;
 mod doctor;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod broker;
+mod callback_ack;
 mod chain;
 mod descriptor;
 mod doctor;

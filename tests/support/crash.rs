@@ -75,8 +75,9 @@ impl Site {
         let secret = random_key_line("kill");
         fs::write(folder.path().join("runner.key"), &secret).expect("a file");
         fs::write(folder.path().join("token.key"), random_key_line("kill")).expect("a file");
-        let host = functions(folder.path(), KeyRing::parse(&secret).expect("a key"), &setup, workers).await;
         let (gateway, callbacks, zeebe) = (Proxy::http().await, Proxy::http().await, Proxy::grpc(&address).await);
+        let ring = KeyRing::parse(&secret).expect("a key");
+        let host = functions(folder.path(), ring, &setup, workers, zeebe.url()).await;
         gateway.aim(host.url());
         let client = Client::new(&Settings::new(address)).expect("an address");
         let files = setup.processes.into_iter().map(|(file, text)| (file, text.into_bytes())).collect();
@@ -214,7 +215,8 @@ pub async fn broker() -> &'static Broker {
     BROKER.get_or_init(async || Broker::start(options).await.expect("a broker")).await
 }
 
-async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>, workers: usize) -> Host {
+async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>, workers: usize, zeebe: &str) -> Host {
+    let path = |name| folder.join(name).display().to_string();
     let bin = folder.join("bin");
     fs::create_dir(&bin).expect("a folder");
     for (name, text) in setup.programs {
@@ -225,5 +227,12 @@ async fn functions(folder: &Path, ring: KeyRing, setup: &Setup<'_>, workers: usi
     options.key_ring = Some(ring);
     options.workers = workers;
     options.path_dirs = vec![bin, binaries()];
+    options.env = [
+        ("ZEEBE2FAAS_ZEEBE_ADDRESS", zeebe.to_owned()),
+        ("ZEEBE2FAAS_KEYS_TOKEN_FILE", path("token.key")),
+        ("ZEEBE2FAAS_KEYS_RUNNER_FILE", path("runner.key")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
     Host::start(options).await.expect("the functions start")
 }

@@ -1,6 +1,7 @@
 //! What the tests share.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
+pub mod callback_ack;
 pub mod crash;
 pub mod doctor;
 pub mod events;

@@ -31,10 +31,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long a runner may take until it says where it listens.
 const START_DEADLINE: Duration = Duration::from_secs(20);
-/// How a runner's line on stdout starts; the address follows.
+/// How its line on stdout starts; the address follows.
 const ANNOUNCEMENT: &str = "listening on ";
-/// A function whose environment names this is our runner: it says where it listens.
-const RUNNER_MARK: &str = "RUNNER_FUNCTION";
+/// A function whose environment names one of these is our runner, or `zeebe2faas callback`: it says where it listens.
+const MARKS: [&str; 2] = ["RUNNER_FUNCTION", CALLBACK_LISTEN];
+/// Where `zeebe2faas callback` listens.
+pub(super) const CALLBACK_LISTEN: &str = "ZEEBE2FAAS_CALLBACK_LISTEN";
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
 /// A process that lived so long is restarted at once again.
@@ -249,7 +251,7 @@ impl Function {
         let mut address = upstream_url.to_owned();
         if let Some(stdout) = child.stdout.take() {
             let mut stdout = BufReader::new(stdout);
-            if self.environment.iter().any(|(key, _)| key == RUNNER_MARK) {
+            if self.environment.iter().any(|(key, _)| MARKS.iter().any(|mark| key == mark)) {
                 let silent = |what: &str| FunctionError::Silent { program: program(), what: what.to_owned() };
                 let announced = timeout(START_DEADLINE, announced(&mut stdout)).await;
                 let waited = || silent(&format!("went on for {} s", START_DEADLINE.as_secs()));

@@ -20,13 +20,13 @@ pub use gateway::ASYNC_BODY_BYTES;
 pub use stack::{FunctionSpec, Mode, Stack, StackError};
 
 use container::Containers;
-use function::{Context, Function};
+use function::{CALLBACK_LISTEN, Context, Function};
 use gateway::Gateway;
 use queue::Queue;
 use std::{
     collections::BTreeMap,
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt,
     fs::{self, OpenOptions},
     io::{self, Write},
@@ -157,6 +157,9 @@ impl HostOptions {
         };
         environment.extend(texts(&spec.environment));
         environment.insert("RUNNER_LISTEN".into(), "127.0.0.1:0".into());
+        if let Some(listen) = environment.get_mut::<OsStr>(CALLBACK_LISTEN.as_ref()) {
+            *listen = "127.0.0.1:0".into();
+        }
         environment.insert("RUNNER_STATE_DIR".into(), state_dir.into());
         if let Some(ring) = &self.key_ring {
             let path = keys.join(function);
@@ -165,7 +168,7 @@ impl HostOptions {
             environment.insert("RUNNER_KEY_FILE".into(), path.into());
         }
         environment.extend(texts(&self.env));
-        let path = environment.get("PATH".as_ref() as &std::ffi::OsStr).cloned().or_else(|| env::var_os("PATH"));
+        let path = environment.get("PATH".as_ref() as &OsStr).cloned().or_else(|| env::var_os("PATH"));
         let path: Vec<PathBuf> = path.iter().flat_map(env::split_paths).collect();
         environment.insert("PATH".into(), env::join_paths(self.path_dirs.iter().chain(&path))?);
         Ok(environment.into_iter().collect())

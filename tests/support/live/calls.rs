@@ -69,8 +69,8 @@ impl Live {
         assert_eq!(self.post(call, body, Some(&signature)).await, 204);
     }
 
-    /// Ends a guarded call, by its callback.
-    pub async fn end(&self, call: &Call, log_tail: &str) {
+    /// A failure as the call's runner reports it, and its signature.
+    pub fn failure(&self, call: &Call, log_tail: &str) -> (String, String) {
         let Invocation { call_id, function, .. } = &call.invocation;
         let report = Report {
             call_id: call_id.clone(),
@@ -87,9 +87,15 @@ impl Live {
             outputs: Vec::new(),
             log_tail: log_tail.to_owned(),
         };
-        let body = serde_json::to_vec(&report).expect("JSON");
-        let answer = Answer { function, call_id, status: 500, question: "", body: &body };
+        let body = serde_json::to_string(&report).expect("JSON");
+        let answer = Answer { function, call_id, status: 500, question: "", body: body.as_bytes() };
         let signature = answer.sign(&self.runner_secret().for_function(function));
+        (body, signature)
+    }
+
+    /// Ends a guarded call, by its callback.
+    pub async fn end(&self, call: &Call, log_tail: &str) {
+        let (body, signature) = self.failure(call, log_tail);
         let url = call.callback_url.replace(CALLBACKS, &self.callbacks);
         let request = http().post(url).header("x-function-status", "500");
         let request = request.header(SIGNATURE_HEADER, signature).body(body);
