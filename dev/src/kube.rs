@@ -27,7 +27,8 @@ const LOG_TAIL_BYTES: usize = 4096;
 /// Ends the process group when our own process ends, however that happens.
 const GUARDED: &str = r#"exec 3<&0; (cat <&3 >/dev/null; kill -KILL -$$) & exec "$@" </dev/null 3<&-"#;
 /// Those that a Job's life needs.
-const CONTROLLERS: &str = "job-controller,garbage-collector-controller,ttl-after-finished-controller,namespace-controller";
+const CONTROLLERS: &str =
+    "job-controller,garbage-collector-controller,ttl-after-finished-controller,namespace-controller";
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +98,8 @@ impl Cluster {
         let folder = tempfile::Builder::new().prefix("kube-").tempdir()?;
         // Both are held until the second is found.
         let held: [TcpListener; 3] = [free_port()?, free_port()?, free_port()?];
-        let [etcd_port, peer_port, port] = [&held[0], &held[1], &held[2]].map(|held| held.local_addr().map(|a| a.port()));
+        let [etcd_port, peer_port, port] =
+            [&held[0], &held[1], &held[2]].map(|held| held.local_addr().map(|a| a.port()));
         let (etcd_port, peer_port, port) = (etcd_port?, peer_port?, port?);
         drop(held);
         certify(folder.path())?;
@@ -134,24 +136,28 @@ impl Cluster {
     pub async fn restart_api_server(&mut self) -> Result<(), KubeError> {
         self.kill_api_server();
         let path = |name: &str| self.path(name).display().to_string();
-        let child = self.spawn("kube-apiserver", &self.program, &[
-            "kube-apiserver".to_owned(),
-            format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
-            format!("--secure-port={}", self.port),
-            "--bind-address=127.0.0.1".to_owned(),
-            "--advertise-address=127.0.0.1".to_owned(),
-            format!("--tls-cert-file={}", path("server.pem")),
-            format!("--tls-private-key-file={}", path("server.key")),
-            format!("--token-auth-file={}", path("tokens.csv")),
-            "--authorization-mode=RBAC".to_owned(),
-            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            format!("--service-account-key-file={}", path("accounts.pub")),
-            format!("--service-account-signing-key-file={}", path("accounts.key")),
-            "--service-cluster-ip-range=10.96.0.0/24".to_owned(),
-            // Nobody makes the accounts' tokens here.
-            "--disable-admission-plugins=ServiceAccount".to_owned(),
-            "--enable-priority-and-fairness=false".to_owned(),
-        ])?;
+        let child = self.spawn(
+            "kube-apiserver",
+            &self.program,
+            &[
+                "kube-apiserver".to_owned(),
+                format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
+                format!("--secure-port={}", self.port),
+                "--bind-address=127.0.0.1".to_owned(),
+                "--advertise-address=127.0.0.1".to_owned(),
+                format!("--tls-cert-file={}", path("server.pem")),
+                format!("--tls-private-key-file={}", path("server.key")),
+                format!("--token-auth-file={}", path("tokens.csv")),
+                "--authorization-mode=RBAC".to_owned(),
+                "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+                format!("--service-account-key-file={}", path("accounts.pub")),
+                format!("--service-account-signing-key-file={}", path("accounts.key")),
+                "--service-cluster-ip-range=10.96.0.0/24".to_owned(),
+                // Nobody makes the accounts' tokens here.
+                "--disable-admission-plugins=ServiceAccount".to_owned(),
+                "--enable-priority-and-fairness=false".to_owned(),
+            ],
+        )?;
         self.api_server = Some(child);
         self.wait_until_ready().await
     }
@@ -160,14 +166,19 @@ impl Cluster {
         let client = self.client(User::Admin).await?;
         let started = Instant::now();
         loop {
-            let request = http::Request::get("/readyz").body(Vec::new()).map_err(|error| KubeError::Client(error.to_string()))?;
+            let request =
+                http::Request::get("/readyz").body(Vec::new()).map_err(|error| KubeError::Client(error.to_string()))?;
             let what = match client.request_text(request).await {
                 Ok(_) => return Ok(()),
                 Err(error) => format!("was not ready within {} s: {error}", READY_WITHIN.as_secs()),
             };
             for (part, child) in [("etcd", &mut self.etcd), ("kube-apiserver", &mut self.api_server)] {
                 if let Some(status) = child.as_mut().map(Child::try_wait).transpose()?.flatten() {
-                    return Err(KubeError::Part { part, what: format!("ended ({status})"), tail: tail(&self.folder.path().join(format!("{part}.log"))) });
+                    return Err(KubeError::Part {
+                        part,
+                        what: format!("ended ({status})"),
+                        tail: tail(&self.folder.path().join(format!("{part}.log"))),
+                    });
                 }
             }
             if started.elapsed() > READY_WITHIN {
@@ -195,13 +206,17 @@ impl Cluster {
 
     fn start_controllers(&self) -> Result<Child, KubeError> {
         let kubeconfig = self.kubeconfig(User::Admin);
-        self.spawn("kube-controller-manager", &self.program, &[
-            "kube-controller-manager".to_owned(),
-            format!("--kubeconfig={}", kubeconfig.display()),
-            format!("--controllers={CONTROLLERS}"),
-            "--leader-elect=false".to_owned(),
-            "--secure-port=0".to_owned(),
-        ])
+        self.spawn(
+            "kube-controller-manager",
+            &self.program,
+            &[
+                "kube-controller-manager".to_owned(),
+                format!("--kubeconfig={}", kubeconfig.display()),
+                format!("--controllers={CONTROLLERS}"),
+                "--leader-elect=false".to_owned(),
+                "--secure-port=0".to_owned(),
+            ],
+        )
     }
 
     fn spawn(&self, name: &'static str, program: &Path, arguments: &[String]) -> Result<Child, KubeError> {

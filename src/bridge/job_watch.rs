@@ -45,22 +45,20 @@ impl Bridge {
         let Some(cluster) = self.0.cluster.clone() else { return };
         let (mut jobs, mut pods) = (pin!(cluster.watch_jobs()), pin!(cluster.watch_pods()));
         let room = Arc::new(Semaphore::new(MAX_LOOKS));
-        let (mut listed, mut away) = (HashSet::new(), false);
+        // Pods mean something once their Jobs are known.
+        let (mut listed, mut known, mut away) = (HashSet::new(), false, false);
         loop {
             let interrupted = tokio::select! {
                 Some(event) = jobs.next() => match event {
                     Ok(event) => {
+                        known |= matches!(event, Event::InitDone);
                         self.job_event(&cluster, &room, &mut listed, event).await;
                         None
                     }
                     Err(error) => Some(error),
                 },
-                Some(event) = pods.next() => match event {
-                    Ok(Event::Apply(pod) | Event::InitApply(pod)) => {
-                        self.pod_event(&cluster, &pod);
-                        None
-                    }
-                    Ok(Event::Delete(pod)) => {
+                Some(event) = pods.next(), if known => match event {
+                    Ok(Event::Apply(pod) | Event::InitApply(pod) | Event::Delete(pod)) => {
                         self.pod_event(&cluster, &pod);
                         None
                     }
@@ -85,6 +83,9 @@ impl Bridge {
             Event::InitApply(job) => {
                 if let Some(id) = call_of(&job) {
                     listed.insert(id.clone());
+                    if !end::is_finished(&job) {
+                        cluster.remember(id.clone());
+                    }
                     self.look(cluster, room, id, Some(job)).await;
                 }
             }
@@ -138,13 +139,18 @@ impl Bridge {
                 let over = standing.outcome.is_some_and(|outcome| must_go(&outcome));
                 match found {
                     Some(job) if over && !end::is_finished(&job) => self.end_job(id),
-                    Some(job) if standing.delivered && !expires(&job) => {
-                        self.insist(Arc::clone(cluster), Chore::Expire, id.clone());
+                    Some(job) if standing.delivered => {
+                        cluster.forget(id);
+                        if !expires(&job) {
+                            self.insist(Arc::clone(cluster), Chore::Expire, id.clone());
+                        }
                     }
                     _ => {}
                 }
                 return Ok(());
             }
+            // It is about to be created, perhaps once more.
+            Some(standing) if found.is_none() && standing.state == State::Accepted => return Ok(()),
             Some(standing) => standing.call,
             // Without the ledger its own Secret says whom to tell.
             None => match self.call_of_secret(cluster, id).await? {
@@ -195,7 +201,7 @@ impl Bridge {
             Trouble::Taken(why) => tracing::warn!(call = %id, why, "its pod was taken away"),
             Trouble::Stuck(why) => {
                 tracing::warn!(call = %id, why, "its pod never runs");
-                self.give_up_stuck(Arc::clone(cluster), id, why);
+                self.give_up_stuck(id, why);
             }
         }
     }
@@ -216,7 +222,7 @@ impl Bridge {
         });
     }
 
-    fn give_up_stuck(&self, cluster: Arc<Cluster>, id: CallId, why: String) {
+    fn give_up_stuck(&self, id: CallId, why: String) {
         let bridge = self.clone();
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
             match bridge.0.ledger.open_call(id.clone()).await {
@@ -229,7 +235,6 @@ impl Bridge {
                 Ok(None) => {}
                 Err(error) => tracing::error!(call = %id, %error, "its pod never runs; the deadline ends it"),
             }
-            drop(cluster);
         }));
     }
 }

@@ -103,7 +103,9 @@ async fn after_a_restart_without_its_ledger_the_bridge_finds_its_jobs_by_their_l
     site.until_seen(|seen| matches!(seen, Seen::Complete(_))).await;
     let pod = async || {
         let pods = site.pods().list(&kube::api::ListParams::default()).await.expect("a list");
-        pods.iter().find(|pod| pod.status.as_ref().is_some_and(|s| s.phase.as_deref() == Some("Running"))).map(ResourceExt::name_any)
+        pods.iter()
+            .find(|pod| pod.status.as_ref().is_some_and(|s| s.phase.as_deref() == Some("Running")))
+            .map(ResourceExt::name_any)
     };
     until(async || pod().await.is_some()).await;
     let name = pod().await.expect("it runs");
@@ -124,9 +126,7 @@ async fn after_a_restart_without_its_ledger_the_bridge_finds_its_jobs_by_their_l
 async fn a_job_that_asks_for_more_than_a_template_may_is_an_incident() {
     let site = Site::start("").await;
     site.begin(1, "succeeds", json!({ "function": "unknown" }), NOTHING);
-    let told = |part: &'static str| {
-        move |seen: &Seen| matches!(seen, Seen::Fail(fail) if fail.retries == 0 && fail.error_message.contains(part))
-    };
+    let told = |part: &'static str| move |seen: &Seen| matches!(seen, Seen::Fail(fail) if fail.retries == 0 && fail.error_message.contains(part));
     site.until_seen(told("there is no Job template `unknown.yaml`")).await;
     let hostile = json!({ "NOTE": "x' }\nspec: { template: { spec: { hostNetwork: true } } } #" });
     let id = site.begin(2, "succeeds", NOTHING, hostile);

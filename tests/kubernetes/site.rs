@@ -16,7 +16,12 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 use zeebe2faas_contract::{CallId, KeyRing, random_key_line};
 use zeebe2faas_dev::kube::{Cluster, User};
-use zeebe2faas_tests::{fake_gateway::{Seen, job}, kubelet::Kubelet, live::Live, soon};
+use zeebe2faas_tests::{
+    fake_gateway::{Seen, job},
+    kubelet::Kubelet,
+    live::Live,
+    soon,
+};
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOCK: Duration = Duration::from_secs(60);
@@ -98,7 +103,8 @@ impl Site {
     pub async fn outcome(&self, id: &CallId) -> Value {
         soon(async {
             loop {
-                if let Some(outcome) = self.live.outcomes().into_iter().find(|outcome| outcome["callId"] == id.as_str()) {
+                if let Some(outcome) = self.live.outcomes().into_iter().find(|outcome| outcome["callId"] == id.as_str())
+                {
                     return outcome;
                 }
                 tokio::time::sleep(LOOK_EVERY).await;

@@ -81,9 +81,9 @@ impl Node {
             match event {
                 Ok(Event::Apply(pod) | Event::InitApply(pod)) => {
                     let node = self.clone();
-                    lives.entry(pod.uid().unwrap_or_default()).or_insert_with(|| {
-                        Life(tokio::spawn(async move { node.live(pod).await }))
-                    });
+                    lives
+                        .entry(pod.uid().unwrap_or_default())
+                        .or_insert_with(|| Life(tokio::spawn(async move { node.live(pod).await })));
                 }
                 Ok(Event::Delete(pod)) => drop(lives.remove(&pod.uid().unwrap_or_default())),
                 Ok(Event::Init | Event::InitDone) | Err(_) => {}

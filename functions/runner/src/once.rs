@@ -35,10 +35,12 @@ impl Once {
     pub fn read(folder: &Path, settings: &Settings) -> Result<Self, String> {
         let read = |name: &str| {
             let path = folder.join(name);
-            fs::read_to_string(&path).map_err(|error| format!("RUNNER_CALL_DIR: {} cannot be read: {error}", path.display()))
+            fs::read_to_string(&path)
+                .map_err(|error| format!("RUNNER_CALL_DIR: {} cannot be read: {error}", path.display()))
         };
-        let invocation: Invocation = serde_json::from_str(&read(INVOCATION)?)
-            .map_err(|error| format!("{INVOCATION} is no invocation: {error}; bridge and runner must be of one version"))?;
+        let invocation: Invocation = serde_json::from_str(&read(INVOCATION)?).map_err(|error| {
+            format!("{INVOCATION} is no invocation: {error}; bridge and runner must be of one version")
+        })?;
         if invocation.function != settings.given.function {
             let (asked, here) = (&invocation.function, &settings.given.function);
             return Err(format!("the call is for function `{asked}`, this runner is `{here}`; check RUNNER_FUNCTION"));
