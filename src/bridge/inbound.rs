@@ -1,8 +1,14 @@
 //! The way back: what callbacks, runners and deadlines tell becomes an outcome, is kept, and goes to Zeebe.
 
 use super::{
-    Bridge, NotTaken, Parts, ask::Insistence, classify::Callback, deadline, deliver::Slot, events::Change, log_failure,
-    outcome::Outcome,
+    Bridge, NotTaken, Parts,
+    ask::Insistence,
+    classify::Callback,
+    deadline,
+    deliver::Slot,
+    events::Change,
+    log_failure,
+    outcome::{Outcome, Status},
 };
 use crate::{
     clock::{millis, now_ms},

@@ -8,11 +8,12 @@ use super::{
 use crate::config;
 use futures_util::Stream;
 use k8s_openapi::{
+    ByteString,
     api::{
         batch::v1::Job,
         core::v1::{Pod, Secret},
     },
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kube::{
     Api, Client, Config, ResourceExt,
@@ -50,15 +51,6 @@ pub enum Error {
     NotNow(String),
 }
 
-/// What became of a Job that was to be created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
-    /// It is there, with its Secret.
-    Yes,
-    /// It was there before, and has its Secret now.
-    Before,
-}
-
 /// A namespace in which calls run as Jobs.
 pub struct Cluster {
     /// The site's Job templates.
@@ -66,6 +58,7 @@ pub struct Cluster {
     /// How long a Job is kept once its outcome is delivered.
     pub keep: Duration,
     owner: String,
+    request_timeout: Duration,
     jobs: Api<Job>,
     pods: Api<Pod>,
     secrets: Api<Secret>,
@@ -98,6 +91,7 @@ impl Cluster {
             manifests,
             keep: settings.keep,
             owner: owner(cluster, replica),
+            request_timeout: settings.request_timeout,
             jobs: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
             secrets: Api::namespaced(client, namespace),
@@ -111,11 +105,11 @@ impl Cluster {
     }
 
     /// Creates a call's Job and the Secret that it owns. One that is there already stays as it is, and gets its Secret.
-    pub async fn create(&self, id: &CallId, job: &Job, secret: BTreeMap<String, String>) -> Result<Created, Error> {
+    pub async fn create(&self, id: &CallId, job: &Job, secret: BTreeMap<String, String>) -> Result<(), Error> {
         self.remember(id.clone());
-        let (made, job) = match self.jobs.create(&PostParams::default(), job).await {
-            Ok(job) => (Created::Yes, job),
-            Err(kube::Error::Api(status)) if status.is_already_exists() => (Created::Before, self.take_over(id).await?),
+        let job = match self.within(self.jobs.create(&PostParams::default(), job)).await? {
+            Ok(job) => job,
+            Err(kube::Error::Api(status)) if status.is_already_exists() => self.take_over(id).await?,
             Err(error) => return Err(sorted(error)),
         };
         let reference = OwnerReference {
@@ -125,30 +119,35 @@ impl Cluster {
             uid: job.uid().unwrap_or_default(),
             ..OwnerReference::default()
         };
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "stringData": secret,
-            "metadata": { "name": id, "labels": { OWNER_LABEL: self.owner }, "ownerReferences": [reference] },
-        });
-        let applied =
-            self.secrets.patch(id.as_str(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(secret)).await;
-        applied.map(|_| made).map_err(sorted)
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(id.to_string()),
+                labels: Some(BTreeMap::from([(OWNER_LABEL.to_owned(), self.owner.clone())])),
+                owner_references: Some(vec![reference]),
+                ..ObjectMeta::default()
+            },
+            data: Some(secret.into_iter().map(|(key, value)| (key, ByteString(value.into_bytes()))).collect()),
+            ..Secret::default()
+        };
+        let (params, patch) = (PatchParams::apply(MANAGER).force(), Patch::Apply(&secret));
+        self.within(self.secrets.patch(id.as_str(), &params, &patch)).await?.map(drop).map_err(sorted)
     }
 
     /// A Job that another replica created belongs to whoever works the call now.
     async fn take_over(&self, id: &CallId) -> Result<Job, Error> {
-        let job = self.jobs.get(id.as_str()).await.map_err(sorted)?;
+        let job = self.within(self.jobs.get(id.as_str())).await?.map_err(sorted)?;
         if job.labels().get(OWNER_LABEL) == Some(&self.owner) {
             return Ok(job);
         }
         let patch = json!({ "metadata": { "labels": { OWNER_LABEL: self.owner } } });
-        self.jobs.patch(id.as_str(), &PatchParams::default(), &Patch::Merge(patch)).await.map_err(sorted)
+        self.within(self.jobs.patch(id.as_str(), &PatchParams::default(), &Patch::Merge(patch))).await?.map_err(sorted)
     }
 
     /// Deletes a call's Job with its pods; one that is not there is deleted. No end of it counts any more.
     pub async fn delete(&self, id: &CallId) -> Result<(), Error> {
         let params =
             DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
-        match self.jobs.delete(id.as_str(), &params).await {
+        match self.within(self.jobs.delete(id.as_str(), &params)).await? {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             Err(error) => Err(sorted(error)),
@@ -158,7 +157,7 @@ impl Cluster {
     /// Has the cluster remove a call's Job some time after its end.
     pub async fn expire(&self, id: &CallId) -> Result<(), Error> {
         let patch = json!({ "spec": { "ttlSecondsAfterFinished": self.keep.as_secs() } });
-        match self.jobs.patch(id.as_str(), &PatchParams::default(), &Patch::Merge(patch)).await {
+        match self.within(self.jobs.patch(id.as_str(), &PatchParams::default(), &Patch::Merge(patch))).await? {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             Err(error) => Err(sorted(error)),
@@ -167,20 +166,26 @@ impl Cluster {
 
     /// A call's Job, if there is one.
     pub async fn job(&self, id: &CallId) -> Result<Option<Job>, Error> {
-        self.jobs.get_opt(id.as_str()).await.map_err(sorted)
+        self.within(self.jobs.get_opt(id.as_str())).await?.map_err(sorted)
     }
 
     /// The pods of a call that are still there.
     pub async fn pods(&self, id: &CallId) -> Result<Vec<Pod>, Error> {
         let params = ListParams::default().labels(&format!("{CALL_LABEL}={id}")).limit(PAGE);
-        Ok(self.pods.list(&params).await.map_err(sorted)?.items)
+        Ok(self.within(self.pods.list(&params)).await?.map_err(sorted)?.items)
     }
 
     /// What the Secret of a call holds under this key.
     pub async fn secret(&self, id: &CallId, key: &str) -> Result<Option<String>, Error> {
-        let secret = self.secrets.get_opt(id.as_str()).await.map_err(sorted)?;
+        let secret = self.within(self.secrets.get_opt(id.as_str())).await?.map_err(sorted)?;
         let value = secret.and_then(|secret| secret.data?.remove(key));
         Ok(value.and_then(|bytes| String::from_utf8(bytes.0).ok()))
+    }
+
+    /// Watches last; every other request has its time.
+    async fn within<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<kube::Result<T>, Error> {
+        let late = |_| Error::NotNow(format!("no answer within {:?}", self.request_timeout));
+        tokio::time::timeout(self.request_timeout, request).await.map_err(late)
     }
 
     /// What happens to this replica's Jobs: first all that are there, then every change; after an interruption, or when

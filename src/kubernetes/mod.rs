@@ -9,5 +9,5 @@ pub mod end;
 mod manifest;
 pub mod order;
 
-pub use cluster::{Cluster, Created, Error};
+pub use cluster::{Cluster, Error};
 pub use manifest::{Manifest, Manifests};
