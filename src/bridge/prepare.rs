@@ -211,3 +211,20 @@ fn attempt(variables: &Map<String, Value>) -> Result<u32, String> {
             .ok_or_else(|| format!("variable `{TRY_VARIABLE}` is {value}, not a whole number from 1; remove it")),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lack_of_memory_climbs_the_list_and_its_end_is_the_most() {
+        let mut template = Template::inline("prog", "a test").unwrap();
+        template.resources.memory_bytes = Some(1);
+        assert_eq!([0, 1, 9].map(|ooms| memory(&template, ooms)), [Some(1); 3]);
+        template.more_memory = vec![2, 4];
+        assert_eq!([0, 1, 2, 3].map(|ooms| memory(&template, ooms)), [Some(1), Some(2), Some(4), Some(4)]);
+        let variables = |value| Map::from_iter([(OOM_VARIABLE.to_owned(), value)]);
+        assert_eq!([json!(2), json!("2"), json!(-1)].map(|value| times_out_of_memory(&variables(value))), [2, 0, 0]);
+    }
+}

@@ -82,7 +82,7 @@ impl Manifest {
         let mut value = self.value.clone();
         for (pointer, template) in &self.strings {
             let mut words = template.render(vars, site, limit).map_err(|error| error.to_string())?.args;
-            let (Some(word), true) = (words.pop(), words.is_empty()) else {
+            let (Some(word), [_program]) = (words.pop(), words.as_slice()) else {
                 return Err(format!("{}: {pointer} must be one word; put it into quotes", self.file));
             };
             if let Some(place) = value.pointer_mut(pointer) {
@@ -115,7 +115,9 @@ impl Manifest {
 fn compile(file: &str, value: &Value, path: String, strings: &mut Vec<(String, Template)>) -> Result<(), String> {
     match value {
         Value::String(text) if is_template(text) => {
-            let template = Template::inline(text, &format!("{file}: {path}")).map_err(|error| error.to_string())?;
+            // In place of a program, which no value may name.
+            let command = format!("text\n{text}");
+            let template = Template::inline(&command, &format!("{file}: {path}")).map_err(|error| error.to_string())?;
             strings.push((path, template));
             Ok(())
         }
@@ -167,6 +169,11 @@ spec:
         let Value::Object(vars) = variables else { return Err("an object".into()) };
         let site = Map::from_iter([("QUEUE".to_owned(), json!("eo"))]);
         Manifest::parse("otb.yaml", JOB).unwrap().render(&vars, &site, 1000)
+    }
+
+    #[test]
+    fn the_shipped_template_is_a_good_one() {
+        Manifest::parse("otbcli.yaml", include_str!("../../templates/jobs/otbcli.yaml")).unwrap();
     }
 
     #[test]

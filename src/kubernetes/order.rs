@@ -129,7 +129,7 @@ mod tests {
     use serde_json::json;
 
     fn made(command: Option<&[String]>) -> Value {
-        let resources = json!({ "requests": { "memory": "1Gi", "cpu": "2" }, "limits": { "nvidia.com/gpu": 1 } });
+        let resources = json!({ "requests": { "memory": "1Gi", "cpu": "2" }, "limits": { "nvidia.com/gpu": "1" } });
         let manifest = json!({
             "apiVersion": "batch/v1", "kind": "Job", "metadata": { "labels": { "kueue.x-k8s.io/queue-name": "eo" } },
             "spec": { "suspend": true, "template": { "spec": {
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn the_commands_memory_and_cores_come_before_the_jobs_and_leave_the_rest() {
         let resources = made(None)["spec"]["template"]["spec"]["containers"][0]["resources"].clone();
-        let limits = json!({ "memory": "17179869184", "nvidia.com/gpu": 1 });
+        let limits = json!({ "memory": "17179869184", "nvidia.com/gpu": "1" });
         assert_eq!(resources, json!({ "requests": { "memory": "17179869184", "cpu": "4" }, "limits": limits }));
     }
 
