@@ -28,6 +28,8 @@ const STREAM_BUFFER: usize = 32;
 const BATCH_OVERHEAD_BYTES: usize = 64;
 /// What each job needs beside itself there, in bytes.
 const JOB_OVERHEAD_BYTES: usize = 8;
+/// The only tenant: there are no others, as in a Zeebe without multi-tenancy.
+const DEFAULT_TENANT: &str = "<default>";
 
 #[derive(Clone)]
 pub(super) struct Service(mpsc::Sender<Ask>);
@@ -133,7 +135,6 @@ impl Gateway for Service {
             worker: request.worker,
             timeout_ms: request.timeout,
             fetch_variables: request.fetch_variable,
-            tenants: request.tenant_ids,
             jobs,
         };
         self.answer(|answer| Ask::Stream(stream, answer)).await?;
@@ -154,7 +155,8 @@ impl Gateway for Service {
         };
         let instance = request.request.unwrap_or_default();
         let completed = timeout(wait, self.answer(|answer| Ask::CreateWithResult(instance, answer))).await;
-        let late = |_| Status::deadline_exceeded(format!("Time out between gateway and broker: no result in {wait:?}"));
+        let late =
+            |_| Status::deadline_exceeded(format!("Time out between gateway and broker: no end within {wait:?}"));
         let completed = completed.map_err(late)??;
         let (created, mut variables) = (completed.created, completed.variables);
         if !request.fetch_variables.is_empty() {
@@ -257,6 +259,11 @@ fn check(request: &StreamActivatedJobsRequest) -> Result<(), Status> {
     }
     if request.timeout < 1 {
         return wrong("timeout", "greater than zero", &request.timeout.to_string());
+    }
+    if let Some(tenant) = request.tenant_ids.iter().find(|tenant| *tenant != DEFAULT_TENANT) {
+        return Err(Status::invalid_argument(format!(
+            "Expected to handle gRPC request StreamActivatedJobs with tenant identifier '{tenant}', but multi-tenancy is disabled"
+        )));
     }
     Ok(())
 }

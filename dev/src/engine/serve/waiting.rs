@@ -9,9 +9,6 @@ use std::collections::{HashMap, VecDeque};
 use tokio::sync::mpsc::OwnedPermit;
 use zeebe2faas::zeebe::proto::{ActivateJobsRequest, CreateProcessInstanceResponse};
 
-/// Zeebe's name of the tenant that is there where there are no tenants.
-const DEFAULT_TENANT: &str = "<default>";
-
 /// Open job streams; those of one type take turns.
 #[derive(Default)]
 pub(super) struct Streams(HashMap<String, VecDeque<Stream>>);
@@ -28,22 +25,15 @@ impl Streams {
     }
 
     /// The stream whose turn it is, with a place for one job.
-    pub(super) fn next(&mut self, job_type: &str, tenant: &str) -> Option<(&Stream, OwnedPermit<Handed>)> {
+    pub(super) fn next(&mut self, job_type: &str) -> Option<(&Stream, OwnedPermit<Handed>)> {
         let streams = self.0.get_mut(job_type)?;
         streams.retain(|stream| !stream.jobs.is_closed());
-        let (place, permit) = streams.iter().enumerate().find_map(|(place, stream)| {
-            let permit = sees(&stream.tenants, tenant).then(|| stream.jobs.clone().try_reserve_owned().ok());
-            Some((place, permit.flatten()?))
-        })?;
+        let free = |(place, stream): (usize, &Stream)| Some((place, stream.jobs.clone().try_reserve_owned().ok()?));
+        let (place, permit) = streams.iter().enumerate().find_map(free)?;
         let stream = streams.remove(place)?;
         streams.push_back(stream);
         Some((streams.back()?, permit))
     }
-}
-
-/// Whether a request for jobs of these tenants is for this one's.
-pub(super) fn sees(tenants: &[String], tenant: &str) -> bool {
-    if tenants.is_empty() { tenant == DEFAULT_TENANT } else { tenants.iter().any(|own| own == tenant) }
 }
 
 /// A poll that found no job.
