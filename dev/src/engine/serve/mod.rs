@@ -7,6 +7,8 @@ mod ask;
 mod clock;
 mod names;
 mod service;
+#[cfg(test)]
+mod tests;
 mod waiting;
 mod writer;
 

@@ -56,7 +56,7 @@ impl Service {
         })
     }
 
-    async fn answer<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, Status> {
+    pub(super) async fn answer<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, Status> {
         let (answer, answered) = oneshot::channel();
         self.ask(ask(answer))?;
         answered.await.map_err(|_| stopping())?.map_err(status)

@@ -48,11 +48,14 @@ pub(super) struct Polls(HashMap<String, VecDeque<Poll>>);
 
 impl Polls {
     pub(super) fn add(&mut self, poll: Poll) {
-        self.0.retain(|_, polls| {
-            polls.retain(|poll| !poll.answer.is_closed());
-            !polls.is_empty()
-        });
-        match limit("long polls", self.0.values().map(VecDeque::len).sum(), MAX_LONG_POLLS) {
+        let count = |polls: &Self| polls.0.values().map(VecDeque::len).sum();
+        if count(self) >= MAX_LONG_POLLS {
+            self.0.retain(|_, polls| {
+                polls.retain(|poll| !poll.answer.is_closed());
+                !polls.is_empty()
+            });
+        }
+        match limit("long polls", count(self), MAX_LONG_POLLS) {
             Ok(()) => self.0.entry(poll.request.r#type.clone()).or_default().push_back(poll),
             Err(rejection) => reply(poll.answer, Err(rejection)),
         }
