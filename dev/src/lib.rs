@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod broker;
 pub mod demo;
+pub mod engine;
 pub mod host;
 pub mod machine;
 pub mod phr;
