@@ -140,7 +140,7 @@ pub struct JobDefinition {
     /// How often it may be tried.
     pub retries: Expression,
     /// The task headers, a JSON object.
-    pub headers: String,
+    pub headers: Arc<str>,
 }
 
 /// What a call activity calls.
@@ -188,6 +188,14 @@ impl Process {
     /// Ids of the elements, each with the first of its indices.
     pub fn ids(&self) -> HashMap<&str, ElementIx> {
         self.elements.iter().enumerate().rev().map(|(index, element)| (&*element.id, index)).collect()
+    }
+}
+
+impl Timer {
+    /// Evaluates to the duration, date or cycle.
+    pub fn expression(&self) -> &Expression {
+        let (Self::Duration(expression) | Self::Date(expression) | Self::Cycle(expression)) = self;
+        expression
     }
 }
 
