@@ -228,7 +228,7 @@ async fn four_hours_pass_at_once_over_a_pipe_under_a_paused_clock() {
     };
     client.create_process_instance_with_result(request).await.unwrap();
     assert_eq!(begun.elapsed().as_secs(), 4 * 3600);
-    drop(client);
+    engine.stop().await;
     server.await.unwrap().unwrap();
 }
 
