@@ -108,6 +108,11 @@ impl Gateway for Service {
             Ok(0) => Some(LONG_POLL),
             Ok(ms) => Some(Duration::from_millis(ms)),
         };
+        if request.max_jobs_to_activate < 1 {
+            // As Zeebe's gateway: it asks nobody, and waits for jobs that cannot come.
+            tokio::time::sleep(wait.unwrap_or_default()).await;
+            return Ok(Response::new(Box::pin(tokio_stream::empty())));
+        }
         let (answer, mut answered) = oneshot::channel();
         self.ask(Ask::Activate { request, waits: wait.is_some(), answer })?;
         let jobs = match timeout(wait.unwrap_or(Duration::MAX), &mut answered).await {
