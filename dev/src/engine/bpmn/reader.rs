@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
     /// An expression that must start with `=`.
     pub(super) fn dynamic(&mut self, node: Node<'a, 'a>, text: &str) -> Expression {
         let expression = self.expression(node, text);
-        if expression.is_static() && !text.starts_with('=') {
+        if expression.is_static() && (text == "=" || !text.starts_with('=')) {
             self.refuse(
                 node,
                 format!(
@@ -77,6 +77,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl<'a> Reader<'a> {
+    /// Refuses what stands in an element beside what is only for people and `known`.
+    pub(super) fn check_children(&mut self, node: Node<'a, 'a>, known: &[&str]) {
+        for part in node.children().filter(Node::is_element) {
+            let name = part.tag_name().name();
+            let supported = match part.tag_name().namespace() {
+                Some(BPMN) => name == "extensionElements" || known.contains(&name) || is_harmless(name),
+                Some(ZEEBE) | None => false,
+                Some(_) => true,
+            };
+            if !supported {
+                self.refuse(part, format!("{name} is not supported in {}", node.tag_name().name()));
+            }
+        }
+    }
+}
+
 /// Children in BPMN's namespace.
 pub(super) fn children<'a>(node: Node<'a, 'a>) -> impl Iterator<Item = Node<'a, 'a>> {
     node.children().filter(|child| child.is_element() && child.tag_name().namespace() == Some(BPMN))
@@ -87,9 +104,10 @@ pub(super) fn child<'a>(node: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> 
     children(node).find(|child| child.tag_name().name() == name)
 }
 
-/// A node's text as a whole.
+/// A node's text as a whole, without the white space around it, as Zeebe reads it.
 pub(super) fn text<'a>(node: Node<'a, 'a>) -> String {
-    node.descendants().filter_map(|part| part.is_text().then(|| part.text()).flatten()).collect()
+    let parts = node.descendants().filter(Node::is_text).filter_map(|part| part.text());
+    parts.collect::<String>().trim_matches(|character| character <= ' ').to_owned()
 }
 
 /// Whether an element is there for people only, wherever it stands.
@@ -107,6 +125,10 @@ pub(super) fn is_harmless(name: &str) -> bool {
             | "dataStoreReference"
             | "dataStore"
             | "collaboration"
+            | "dataInputAssociation"
+            | "dataOutputAssociation"
+            | "ioSpecification"
+            | "property"
             | "incoming"
             | "outgoing"
     )
