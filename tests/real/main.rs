@@ -4,6 +4,7 @@
 mod broker;
 mod callback_ack;
 mod chain;
+mod clients;
 mod descriptor;
 mod doctor;
 mod faas_call;
