@@ -8,6 +8,7 @@ mod process;
 mod report;
 mod scene;
 mod stand_in;
+mod transfers;
 
 use crate::{broker::BrokerError, demo::DemoError, machine};
 use clap::{Args, ValueEnum};
@@ -27,7 +28,7 @@ pub struct BenchArgs {
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub calls: u32,
     /// Parts to measure, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Bridge, Part::Overhead, Part::Normalization])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Bridge, Part::Overhead, Part::Normalization, Part::Transfers])]
     pub parts: Vec<Part>,
     /// The largest ortho to normalise, in pixels of its side
     #[arg(long, default_value_t = 30_000)]
@@ -43,6 +44,8 @@ pub enum Part {
     Overhead,
     /// `normalize-product` beside `gdal_translate` and numpy.
     Normalization,
+    /// A call of the runner that moves objects, beside the transfers alone.
+    Transfers,
 }
 
 /// Why nothing could be measured.
@@ -117,6 +120,10 @@ pub async fn run(args: &BenchArgs) -> Result<bool, BenchError> {
         let (measured, not) = normalization::measure(args.largest)?;
         figures.extend(measured);
         skipped.extend(not);
+    }
+    if args.parts.contains(&Part::Transfers) {
+        eprintln!("S3: {} runs", transfers::RUNS);
+        figures.extend(transfers::measure().await?);
     }
     let text = report::text(&figures, &skipped, &facts, args);
     print!("{text}");

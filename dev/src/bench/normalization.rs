@@ -15,10 +15,11 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Instant,
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use wait4::Wait4;
 
 /// Sides of the orthos, in pixels, with the bound on memory and the number of paired runs.
 pub const SIZES: [(usize, f64, u32); 3] = [(4000, 256e6, 5), (14_000, 384e6, 3), (30_000, 512e6, 1)];
@@ -31,6 +32,7 @@ const PIXEL_BYTES: u64 = 2 * BANDS as u64;
 /// Disk that is left to others.
 const SPARE_BYTES: u64 = 10_000_000_000;
 const ROWS: usize = 256;
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The defaults of `normalize-product`, for `gdal_translate`.
 const LAYOUT: [&str; 4] = ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256", "BIGTIFF=IF_SAFER"];
 const COMPRESSION: [&str; 2] = ["COMPRESS=DEFLATE", "PREDICTOR=2"];
@@ -148,21 +150,36 @@ impl Size {
         let program = PathBuf::from(command.get_program());
         rustix::fs::sync();
         let begun = Instant::now();
-        let child = command.stdout(Stdio::null()).spawn().map_err(io_error(&program))?;
-        let ended = child.wait4().map_err(io_error(&program))?;
+        let mut child = command.stdout(Stdio::null()).spawn().map_err(io_error(&program))?;
+        let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+        let (stop, stopped) = channel();
+        let watching = thread::spawn(move || watch(&status, &stopped));
+        let ended = child.wait().map_err(io_error(&program))?;
         let seconds = begun.elapsed().as_secs_f64();
-        if !ended.status.success() {
-            let what = format!("a success ({})", ended.status);
-            return Err(super::no_figure(&program, &what));
+        drop(stop);
+        let peak_bytes = watching.join().ok().flatten().ok_or_else(|| super::no_figure(&program, "VmHWM"))?;
+        if !ended.success() {
+            return Err(super::no_figure(&program, &format!("a success ({ended})")));
         }
         let written = self.path(written);
         std::fs::remove_file(&written).map_err(io_error(&written))?;
-        Ok(Spent { seconds, peak_bytes: ended.rusage.maxrss as f64 })
+        Ok(Spent { seconds, peak_bytes })
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+/// The kernel's peak of resident memory, as it was when the process was last seen. What `wait4` tells has our own in it.
+fn watch(status: &Path, stopped: &Receiver<()>) -> Option<f64> {
+    let mut peak = None;
+    while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+        let text = std::fs::read_to_string(status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak = line.and_then(|kib| kib.parse::<f64>().ok()).map(|kib| kib * 1024.0).or(peak);
+    }
+    peak
 }
 
 /// As OTB writes one: strips, pixel by pixel, uncompressed. The ground is a wave with noise, so that it compresses about

@@ -1,6 +1,6 @@
 //! The report: each figure with its spread and its bound.
 
-use super::{BenchArgs, measure, overhead};
+use super::{BenchArgs, measure, overhead, transfers};
 
 /// One figure, measured several times.
 pub struct Figure {
@@ -114,8 +114,8 @@ pub fn text(figures: &[Figure], skipped: &[String], facts: &[(&str, String)], ar
         "\
 # Performance
 
-What the bridge itself needs, what it and the broker add to real work, and what the normalisation needs. Written by `make bench`, not by hand: each
-number below is from the run of the date below.
+What the bridge itself needs, what it and the broker add to real work, and what normalisation and transfers need. Written
+by `make bench`, not by hand: each number below is from the run of the date below.
 
 {verdict} A bound counts as met only when every run kept it.
 
@@ -152,15 +152,19 @@ function takes CPU from what is measured; the function is not declared `run_once
   longer, and the overhead grows with it.
 - **Normalisation**: `call_normalize_function --type uint16` on an ortho of 4 bands of 16 bits in strips, as OTB writes it,
   in turn with `gdal_translate -ot UInt16`, with the same creation options and as many threads. Of each the wall-clock
-  time and the kernel's own peak of resident memory, file pages included; before each run everything is on disk. Tiles of
+  time and the kernel's own peak of resident memory (VmHWM), file pages included; before each run everything is on disk. Tiles of
   256 × 256, uncompressed, and with `COMPRESS=DEFLATE` and `PREDICTOR=2`, whose reflectances compress less than the counts
   that `gdal_translate` has. numpy holds the whole image, as scripts do: `dev/src/bench/normalize.py`.
+- **S3**: a call whose input and output are an object of {megabytes} MB each, and whose program renames the one to the
+  other, from the request to the report; in turn with the same transfers, to a file and from it, by the client of the
+  crate object_store with uploads in the same parts. The server is s3s-fs on this machine, which checks signatures.
 ",
         couples = overhead::COUPLES,
         side = overhead::SIDE,
         small = crate::demo::SYNTHETIC_SIZE,
         overhead_runs = overhead::RUNS,
-        starts = 4 * args.runs
+        starts = 4 * args.runs,
+        megabytes = transfers::BYTES / 1_000_000
     )
 }
 

@@ -4,6 +4,9 @@ use crate::dimap::{Band, Product};
 use crate::pixel::Pixel;
 use crate::reflectance::Reflectance;
 
+/// Counts that stay in the processor's cache between two looks.
+const PIECE: usize = 4096;
+
 /// Counts as they are carried: integers of 16 bits as they are, anything else as `f32`.
 #[derive(Debug)]
 pub enum Counts {
@@ -39,6 +42,8 @@ pub struct Encoder<T> {
     saturated: f64,
     /// The pixel of each count of 16 bits.
     table: Vec<T>,
+    /// The first of these that is saturated; above all of them where none is.
+    saturated_from: u32,
 }
 
 impl<T: Pixel> Encoder<T> {
@@ -47,7 +52,9 @@ impl<T: Pixel> Encoder<T> {
         let reflectance = Reflectance::new(band.calibration, product.sun_elevation_deg, product.date);
         let saturated = product.saturated.unwrap_or(f64::INFINITY);
         let no_data = [Some(product.nodata), no_data];
-        let mut encoder = Self { reflectance, scale, no_data, saturated, table: Vec::new() };
+        // Infinity becomes the largest number.
+        let saturated_from = saturated.ceil() as u32;
+        let mut encoder = Self { reflectance, scale, no_data, saturated, table: Vec::new(), saturated_from };
         encoder.table = (0..=u16::MAX).map(|count| encoder.pixel(f64::from(count))).collect();
         encoder
     }
@@ -55,15 +62,39 @@ impl<T: Pixel> Encoder<T> {
     /// All pixels of the counts.
     pub fn encode(&self, counts: &Counts) -> (Vec<T>, Tally) {
         match counts {
-            Counts::Table(counts) => {
-                encode(counts, |count| (self.table[usize::from(count)], self.is_high(count.into())))
-            }
-            Counts::Computed(counts) => encode(counts, |count| (self.pixel(count.into()), self.is_high(count.into()))),
+            Counts::Table(counts) => self.look_up(counts),
+            Counts::Computed(counts) => self.compute(counts),
         }
     }
 
-    fn is_high(&self, count: f64) -> bool {
-        count >= self.saturated
+    /// Piece by piece, and what is counted by itself: the processor does several at once then.
+    fn look_up(&self, counts: &[u16]) -> (Vec<T>, Tally) {
+        let mut pixels = Vec::with_capacity(counts.len());
+        let mut tally = Tally::default();
+        for counts in counts.chunks(PIECE) {
+            let start = pixels.len();
+            pixels.extend(counts.iter().map(|count| self.table[usize::from(*count)]));
+            let pixels = &pixels[start..];
+            let is_high =
+                |(count, pixel): &(&u16, &T)| u32::from(**count) >= self.saturated_from && **pixel != T::NODATA;
+            tally.valid += pixels.iter().filter(|pixel| **pixel != T::NODATA).count() as u64;
+            tally.saturated += counts.iter().zip(pixels).filter(is_high).count() as u64;
+        }
+        (pixels, tally)
+    }
+
+    fn compute(&self, counts: &[f32]) -> (Vec<T>, Tally) {
+        let mut tally = Tally::default();
+        let one = |count: &f32| {
+            let count = f64::from(*count);
+            let pixel = self.pixel(count);
+            let is_valid = pixel != T::NODATA;
+            tally.valid += u64::from(is_valid);
+            tally.saturated += u64::from(is_valid && count >= self.saturated);
+            pixel
+        };
+        let pixels = counts.iter().map(one).collect();
+        (pixels, tally)
     }
 
     fn pixel(&self, count: f64) -> T {
@@ -73,18 +104,6 @@ impl<T: Pixel> Encoder<T> {
     fn is_no_data(&self, count: f64) -> bool {
         !count.is_finite() || self.no_data.contains(&Some(count))
     }
-}
-
-fn encode<C: Copy, T: Pixel>(counts: &[C], pixel: impl Fn(C) -> (T, bool)) -> (Vec<T>, Tally) {
-    let mut tally = Tally::default();
-    let one = |count: &C| {
-        let (pixel, is_high) = pixel(*count);
-        let is_valid = pixel != T::NODATA;
-        tally.valid += u64::from(is_valid);
-        tally.saturated += u64::from(is_valid && is_high);
-        pixel
-    };
-    (counts.iter().map(one).collect(), tally)
 }
 
 #[cfg(test)]

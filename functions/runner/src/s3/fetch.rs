@@ -52,12 +52,12 @@ pub async fn fetch(transfers: &Transfers, access: &Access, scratch: &Arc<Scratch
     blocking(move || checked.check(bytes)).await?;
     let mut parts = Vec::new();
     for fetch in fetches {
-        let file = Arc::new(make_file(fetch.to.clone()).await?);
+        make_file(fetch.to.clone()).await?;
         let fetch = Arc::new(fetch);
         let starts = (0..fetch.meta.size).step_by(PART_BYTES as usize);
-        parts.extend(starts.map(|start| (Arc::clone(&fetch), Arc::clone(&file), start)));
+        parts.extend(starts.map(|start| (Arc::clone(&fetch), start)));
     }
-    let moved = stream::iter(parts).map(|(fetch, file, start)| fetch_part(fetch, file, start));
+    let moved = stream::iter(parts).map(|(fetch, start)| fetch_part(fetch, start));
     moved.buffer_unordered(PARTS_AT_ONCE).try_collect::<()>().await?;
     Ok(bytes)
 }
@@ -97,12 +97,20 @@ async fn head(store: &AmazonS3, location: &Location) -> Result<ObjectMeta, S3Err
     store.head(&key(location)?).await.map_err(|error| failed("read", location, &error))
 }
 
-/// Everything below a folder.
+/// Everything below a folder, but for the empty objects that some clients make in place of folders: without their last
+/// `/` they have the names of folders here.
 async fn list(store: &AmazonS3, folder: &Location) -> Result<Vec<(Location, ObjectMeta)>, S3Error> {
     let mut objects = Vec::new();
     let mut found = store.list(Some(&key(folder)?));
     while let Some(meta) = found.try_next().await.map_err(|error| failed("list", folder, &error))? {
         let location = folder.with_key(meta.location.to_string());
+        if !location.key.starts_with(&folder.key) {
+            continue;
+        }
+        let is_below_last = |(last, meta): &mut (Location, ObjectMeta)| {
+            meta.size == 0 && location.key.strip_prefix(&last.key).is_some_and(|rest| rest.starts_with('/'))
+        };
+        objects.pop_if(is_below_last);
         // A key from the bucket must not lead out of scratch, either.
         let checked = location.to_string().parse::<Location>();
         let why = |why| S3Error::Object { what: "read", location: location.to_string(), why };
@@ -150,15 +158,16 @@ async fn side_cars(store: &AmazonS3, location: &Location) -> Result<Vec<(Locatio
     Ok(objects)
 }
 
-async fn make_file(path: PathBuf) -> Result<File, S3Error> {
+/// It is opened again for each part: there may be more files than a process can hold open.
+async fn make_file(path: PathBuf) -> Result<(), S3Error> {
     blocking(move || {
         let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create_new(&path));
-        made.map_err(|error| S3Error::File { what: "make", path, error })
+        made.map(drop).map_err(|error| S3Error::File { what: "make", path, error })
     })
     .await
 }
 
-async fn fetch_part(fetch: Arc<Fetch>, file: Arc<File>, start: u64) -> Result<(), S3Error> {
+async fn fetch_part(fetch: Arc<Fetch>, start: u64) -> Result<(), S3Error> {
     let range = start..(start + PART_BYTES).min(fetch.meta.size);
     let length = range.end - range.start;
     // An object that is replaced meanwhile must not become half of each.
@@ -174,7 +183,8 @@ async fn fetch_part(fetch: Arc<Fetch>, file: Arc<File>, start: u64) -> Result<()
         return Err(S3Error::Object { what: "read", location: fetch.location.to_string(), why });
     }
     blocking(move || {
-        let written = file.write_all_at(&bytes, start);
+        let file = File::options().write(true).open(&fetch.to);
+        let written = file.and_then(|file| file.write_all_at(&bytes, start));
         written.map_err(|error| S3Error::File { what: "write", path: fetch.to.clone(), error })
     })
     .await
