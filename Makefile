@@ -73,7 +73,7 @@ fmt: ## Format the code
 	cargo fmt --manifest-path fuzz/Cargo.toml
 
 bench: ## Measure, and write docs/performance.md
-	@$(SETUP) build otb zeebe
+	@$(SETUP) build otb zeebe numpy
 	cargo build --release --workspace --bins
 	$(BIN)/release/zeebe2faas-dev bench
 

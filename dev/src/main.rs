@@ -26,7 +26,7 @@ enum Command {
     Up(UpArgs),
     /// Run the Pleiades chain for several products side by side
     Demo(DemoArgs),
-    /// Measure memory, start and CPU of `zeebe2faas run`, and write the report
+    /// Measure the bridge and the normalisation, and write the report
     Bench(BenchArgs),
 }
 

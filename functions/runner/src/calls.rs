@@ -2,9 +2,10 @@
 
 use crate::{
     clock::now_ms,
-    execution::{Conclusion, From, Means, Plan, execute},
+    execution::{Conclusion, From, Means, execute},
     guard::Record,
     observer::Observer,
+    plan::Plan,
     run::{Halt, Halter},
     settings::Settings,
     verdict,
@@ -113,7 +114,7 @@ impl Calls {
                             Ok(plan) => plan,
                             Err(why) => return refused(invocation, why),
                         };
-                        if let Err(why) = self.check_paths(invocation).await {
+                        if let Err(why) = self.check_paths(&plan).await {
                             return refused(invocation, why);
                         }
                         match self.start(id, plan, from) {
@@ -220,11 +221,11 @@ impl Calls {
         }
     }
 
-    async fn check_paths(&self, invocation: &Invocation) -> Result<(), String> {
+    async fn check_paths(&self, plan: &Plan) -> Result<(), String> {
         if self.means.settings.given.allow_dirs.is_unlimited() {
             return Ok(());
         }
-        let (settings, invocation) = (self.means.settings.clone(), invocation.clone());
+        let (settings, invocation) = (self.means.settings.clone(), plan.to_check().clone());
         let check = move || {
             let given = &settings.given;
             // A first word on the list of programs has been checked against that.

@@ -66,8 +66,7 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
         tracing::warn!("RUNNER_ALLOW_DIRS is not set: a command may name any file that the runner's user can reach");
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let calls = Calls::open(settings.clone())
-        .map_err(|error| format!("RUNNER_STATE_DIR: `{}` cannot be used: {error}", given.state_dir.display()))?;
+    let calls = Calls::open(settings.clone())?;
     let listener = TcpListener::bind(given.listen)
         .await
         .map_err(|error| format!("RUNNER_LISTEN: cannot listen on {}: {error}", given.listen))?;

@@ -13,9 +13,10 @@ use zeebe2faas_contract::{CallId, Invocation};
 const EXTENDED: &str = "?&";
 
 /// The outputs of one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outputs {
     files: Vec<Output>,
+    is_scratch: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +73,13 @@ impl Outputs {
             args[index] = rewritten;
             files.push(output);
         }
-        Ok((Self { files }, args))
+        Ok((Self { files, is_scratch: false }, args))
+    }
+
+    /// On their way to somewhere else: a power cut may have them.
+    #[must_use]
+    pub fn on_scratch(self) -> Self {
+        Self { is_scratch: true, ..self }
     }
 
     /// Makes empty temporary folders, and the target folders where they are missing. Blocks.
@@ -93,7 +100,9 @@ impl Outputs {
         let mut side_cars = Vec::new();
         for folder in self.temporary_folders() {
             for path in entries(folder)? {
-                sync(&path)?;
+                if !self.is_scratch {
+                    sync(&path)?;
+                }
                 if !self.files.iter().any(|file| path == file.temporary) {
                     side_cars.push(path);
                 }
@@ -142,7 +151,9 @@ impl Output {
             return Err(refuse("a path is expected after it"));
         }
         if path.starts_with("/vsi") || path.contains("://") {
-            return Err(refuse("an output is a file in a mounted folder, since it is renamed when it is complete"));
+            let why = "an output is a file in a mounted folder, since it is renamed when it is complete, or s3://BUCKET/KEY \
+                       in a bucket of the function's RUNNER_ALLOW_BUCKETS";
+            return Err(refuse(why));
         }
         let full = Path::new(path);
         let (Some(name), false) = (full.file_name().and_then(OsStr::to_str), path.ends_with('/')) else {
