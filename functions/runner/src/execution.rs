@@ -151,7 +151,7 @@ async fn attempt(means: &Means, plan: &Plan, claim: &SharedClaim, halter: &Halte
                    more replicas";
         return Ending::Store(not_run(Outcome::TimedOut, why.into()));
     }
-    if let Err(error) = prepare(plan).await {
+    if let Err(error) = prepare(means, plan).await {
         return Ending::Refuse(not_run(Outcome::Refused, format!("was not started: {error}")));
     }
     let _watch = match fetch(means, plan, halter, not_run).await {

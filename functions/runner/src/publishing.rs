@@ -24,7 +24,9 @@ pub enum Unpublished {
 }
 
 /// Makes empty temporary folders.
-pub async fn prepare(plan: &Plan) -> Result<(), OutputError> {
+pub async fn prepare(means: &Means, plan: &Plan) -> Result<(), OutputError> {
+    // Nothing of an earlier try is taken for something of this one.
+    clear_scratch(means, plan).await;
     with(&plan.remote, Outputs::prepare).await?;
     with(&plan.outputs, Outputs::prepare).await
 }

@@ -203,7 +203,7 @@ async fn scratch_that_is_full_refuses_inputs_and_ends_a_program() {
     let report = runner.post(&shell(1, "true", &["-in", "s3://products/large"])).await;
     assert_eq!(report.outcome, Outcome::Refused);
     assert!(report.message.contains("scratch is full: 20000000 bytes are needed"), "{}", report.message);
-    let script = "head -c 20000000 /dev/zero > \"$2\"; sleep 600";
+    let script = "head -c 20000000 /dev/urandom > \"$2\"; sleep 600";
     let report = runner.post(&writing(2, script, "s3://results/o.tif")).await;
     assert_eq!(report.outcome, Outcome::Failed);
     assert!(report.message.contains("scratch is full"), "{}", report.message);
