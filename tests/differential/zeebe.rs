@@ -70,9 +70,12 @@ fn note(record: &Value, variables: &mut Variables, facts: &Facts, tell: &watch::
     let key = record["key"].as_i64().unwrap_or_default();
     let [value_type, intent] = [&record["valueType"], &record["intent"]].map(|text| text.as_str().unwrap_or_default());
     let process = text(value, "bpmnProcessId");
-    let [name, job_type] = [&value["name"], &value["type"]].map(|name| name.as_str().unwrap_or_default());
-    if [name, job_type, &process].iter().any(|name| name.starts_with(SENTINEL)) {
-        tell.send_modify(|seen| drop(seen.insert(format!("{value_type} {intent}"), key)));
+    let name = text(value, if value_type == "JOB" { "type" } else { "name" });
+    if name.starts_with(SENTINEL) || process.starts_with(SENTINEL) {
+        let name = if name.is_empty() { text(value, "elementId") } else { name };
+        tell.send_modify(|seen| {
+            seen.insert(format!("{value_type} {intent} {name}"), key);
+        });
     } else {
         facts.tell(&process, fact(value_type, intent, key, value, variables));
     }
