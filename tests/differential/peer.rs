@@ -122,7 +122,7 @@ impl Peer {
         zeebe.sentinel("PROCESS_INSTANCE ELEMENT_COMPLETED timer", instance).await;
         zeebe.sentinel("JOB TIMED_OUT sentinel_lock", lock).await;
         zeebe.sentinel("JOB RECURRED_AFTER_BACKOFF sentinel_pause", pause).await;
-        zeebe.sentinel("MESSAGE EXPIRED sentinel_message", message).await;
+        zeebe.sentinel("MESSAGE EXPIRED ", message).await;
         self.client.cancel_process_instance(instance, retry).await.unwrap();
     }
 

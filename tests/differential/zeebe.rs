@@ -71,7 +71,9 @@ fn note(record: &Value, variables: &mut Variables, facts: &Facts, tell: &watch::
     let [value_type, intent] = [&record["valueType"], &record["intent"]].map(|text| text.as_str().unwrap_or_default());
     let process = text(value, "bpmnProcessId");
     let name = text(value, if value_type == "JOB" { "type" } else { "name" });
-    if name.starts_with(SENTINEL) || process.starts_with(SENTINEL) {
+    // Messages expire without their names.
+    let expired = intent == "EXPIRED" && name.is_empty();
+    if expired || name.starts_with(SENTINEL) || process.starts_with(SENTINEL) {
         let name = if name.is_empty() { text(value, "elementId") } else { name };
         tell.send_modify(|seen| {
             seen.insert(format!("{value_type} {intent} {name}"), key);
