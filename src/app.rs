@@ -101,6 +101,11 @@ impl App {
         Ok(Self { bridge, settings, zeebe, ledger, callback, admin, steps_stop })
     }
 
+    /// The steps, which go on to be reached while it runs.
+    pub const fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
     /// Where callbacks arrive.
     pub fn callback_address(&self) -> std::io::Result<SocketAddr> {
         self.callback.local_addr()

@@ -77,13 +77,13 @@ impl Number {
     /// The sum; None when it is out of range, like all that follows.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Option<Self> {
-        Self::rounded(&self.0 + &other.0, DIGITS)
+        Self::rounded(self.exact_sum(other), DIGITS)
     }
 
     /// The difference.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Option<Self> {
-        Self::rounded(&self.0 - &other.0, DIGITS)
+        Self::rounded(self.exact_sum(&other.negated()), DIGITS)
     }
 
     /// The product.
@@ -93,7 +93,22 @@ impl Number {
     }
 
     fn times_in(&self, other: &Self, digits: u64) -> Option<Self> {
-        Self::rounded(&self.0 * &other.0, digits)
+        Self::rounded(self.exact_product(other), digits)
+    }
+
+    // `BigDecimal`'s own operators drop zeros at the end where an operand is zero or one.
+    fn exact_sum(&self, other: &Self) -> BigDecimal {
+        let ((left, left_scale), (right, right_scale)) =
+            (self.0.as_bigint_and_exponent(), other.0.as_bigint_and_exponent());
+        let scale = left_scale.max(right_scale);
+        let sum = left * power_of_ten(scale - left_scale) + right * power_of_ten(scale - right_scale);
+        BigDecimal::new(sum, scale)
+    }
+
+    fn exact_product(&self, other: &Self) -> BigDecimal {
+        let ((left, left_scale), (right, right_scale)) =
+            (self.0.as_bigint_and_exponent(), other.0.as_bigint_and_exponent());
+        BigDecimal::new(left * right, left_scale + right_scale)
     }
 
     /// The quotient; None also when `other` is zero.
@@ -135,7 +150,7 @@ impl Number {
             shifted(&self.0.as_bigint_and_exponent().0, &other.0.as_bigint_and_exponent().0, -preferred);
         let whole = strip(above / below, 0, preferred.min(0))?;
         let whole = if preferred > 0 { whole.with_scale(preferred, RoundingMode::Down)? } else { whole };
-        Some(Self(&self.0 - whole.0 * &other.0))
+        Some(Self(self.exact_sum(&Self(whole.exact_product(other)).negated())))
     }
 
     /// `self` to the power of a whole number, as Java's `BigDecimal.pow` rounds it.

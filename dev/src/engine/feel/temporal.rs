@@ -258,13 +258,15 @@ fn place_zone(place: &str) -> Option<(TimeZone, Option<Arc<str>>)> {
     }
 }
 
-/// A region's offset when no summer time is kept there.
-fn standard_offset(zone: &TimeZone, now: Timestamp) -> Offset {
-    let today = zone.to_offset_info(now);
+/// A region's offset when no summer time is kept there, by the rules of a fixed day: Java takes those of today.
+fn standard_offset(zone: &TimeZone) -> Offset {
+    const NEW_YEAR_2026: i64 = 1_767_225_600;
+    let day = Timestamp::from_second(NEW_YEAR_2026).unwrap_or_default();
+    let today = zone.to_offset_info(day);
     if !today.dst().is_dst() {
         return today.offset();
     }
-    let winter = zone.preceding(now).find(|transition| !transition.dst().is_dst());
+    let winter = zone.preceding(day).find(|transition| !transition.dst().is_dst());
     winter.map_or(today.offset(), |transition| transition.offset())
 }
 
@@ -284,8 +286,7 @@ pub(super) fn parse_time(mut text: &str) -> Option<ZonedTime> {
     sign(&mut text, "T");
     let time = take_time(&mut text, true)?;
     if let Some(region) = text.strip_prefix('@') {
-        // Java takes today's rules here; which day it is plays no role but where the rules change.
-        let offset = standard_offset(&zone(region)?, Timestamp::now());
+        let offset = standard_offset(&zone(region)?);
         return Some(ZonedTime { time, offset, region: Some(region.into()) });
     }
     let offset = take_offset(&mut text)?;
