@@ -23,6 +23,8 @@ pub struct Bpmn {
     default: bool,
     definitions: String,
     count: usize,
+    /// The ends of flows, by the element that has them.
+    ends: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -326,6 +328,9 @@ impl Bpmn {
         {
             let _ = write!(node.attributes, r#" default="{id}""#);
         }
+        // Zeebe reads some of its rules off these, and others off the flows themselves.
+        self.ends.push((from.clone(), format!("<outgoing>{id}</outgoing>")));
+        self.ends.push((to.to_owned(), format!("<incoming>{id}</incoming>")));
         let flow = format!(r#"<sequenceFlow id="{id}" sourceRef="{from}" targetRef="{to}">{condition}</sequenceFlow>"#);
         self.flows.last_mut().unwrap().push(flow);
     }
@@ -338,12 +343,17 @@ impl Bpmn {
     fn close(&mut self) -> String {
         let nodes = self.scopes.pop().unwrap_or_default();
         let flows = self.flows.pop().unwrap_or_default();
-        nodes.iter().map(Node::xml).chain(flows.into_iter().map(|flow| flow + "\n")).collect()
+        let ends = |node: &Node| -> String {
+            let (outgoing, incoming): (Vec<_>, Vec<_>) =
+                self.ends.iter().filter(|(id, _)| *id == node.id).partition(|(_, end)| end.starts_with("<outgoing>"));
+            incoming.into_iter().chain(outgoing).map(|(_, end)| end.as_str()).collect()
+        };
+        nodes.iter().map(|node| node.xml(&ends(node))).chain(flows.into_iter().map(|flow| flow + "\n")).collect()
     }
 }
 
 impl Node {
-    fn xml(&self) -> String {
+    fn xml(&self, ends: &str) -> String {
         let Self { tag, id, attributes, definition, loops, inner, .. } = self;
         if tag.is_empty() {
             return format!("{inner}\n");
@@ -359,7 +369,7 @@ impl Node {
             wrapped("zeebe:taskHeaders", &self.headers)
         );
         let extensions = wrapped("extensionElements", &extensions);
-        format!("<{tag} id=\"{id}\"{attributes}>{extensions}{loops}{definition}{inner}</{tag}>\n")
+        format!("<{tag} id=\"{id}\"{attributes}>{extensions}{ends}{loops}{definition}{inner}</{tag}>\n")
     }
 }
 

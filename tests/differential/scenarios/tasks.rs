@@ -88,9 +88,9 @@ async fn output_mappings_keep_the_rest_local(run: &mut Run) -> Result<(), Missin
 }
 
 async fn a_mapping_into_a_path_makes_contexts(run: &mut Run) -> Result<(), Missing> {
-    let task = Bpmn::process("p").task("a").input("=1", "in.x").input("=2", "in.y.z").input("=in.x", "again");
+    let task = Bpmn::process("p").task("a").input("=1", "into.x").input("=2", "into.y.z").input("=into.x", "again");
     run.deploy(task.output("=r", "out.first").output("=r + 1", "out.second").task("b").end("end")).await;
-    run.start("p", json!({ "in": 0, "out": { "kept": true } })).await?;
+    run.start("p", json!({ "into": 0, "out": { "kept": true } })).await?;
     run.work("a", json!({ "r": 1 })).await?;
     run.work("b", json!({})).await
 }
