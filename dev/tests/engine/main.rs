@@ -1,5 +1,5 @@
 //! The embedded engine's state machine: what it does, asked in commands and told in replies and events.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value, reason = "tests")]
 
 mod boundary;
 mod calls;
@@ -11,6 +11,7 @@ mod messages;
 mod multi_instance;
 mod processes;
 mod refusals;
+mod shipped;
 mod timers;
 mod variables;
 mod world;

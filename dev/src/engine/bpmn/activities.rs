@@ -1,7 +1,7 @@
 //! A process: its flow nodes, in their scopes, and the sequence flows between them.
 
 use super::{
-    Element, ElementIx, Flow, Kind, Loop, Process, ROOT,
+    BPMN, Element, ElementIx, Flow, Kind, Loop, Process, ROOT, ZEEBE,
     extensions::{Extensions, Place},
     reader::{Reader, child, children, is_harmless, text},
 };
@@ -67,7 +67,15 @@ impl<'a, 'r> Builder<'a, 'r> {
     }
 
     fn read_scope(&mut self, container: Node<'a, 'a>, scope: ElementIx) {
-        for node in children(container) {
+        for node in container.children().filter(Node::is_element) {
+            match node.tag_name().namespace() {
+                Some(BPMN) => {}
+                Some(ZEEBE) | None => {
+                    self.reader.refuse(node, format!("{} is not supported here", node.tag_name().name()));
+                    continue;
+                }
+                Some(_) => continue,
+            }
             match node.tag_name().name() {
                 "sequenceFlow" => self.flow_nodes.push((node, scope)),
                 "extensionElements" | "multiInstanceLoopCharacteristics" => {}
@@ -94,8 +102,16 @@ impl<'a, 'r> Builder<'a, 'r> {
             _ => return self.reader.refuse(node, format!("{name} is not supported")),
         };
         self.reader.check_attributes(node, known);
+        match place {
+            Place::Gateway => self.reader.check_children(node, &[]),
+            Place::Service | Place::Receive | Place::Call => {
+                self.reader.check_children(node, &["multiInstanceLoopCharacteristics"]);
+            }
+            _ => {}
+        }
         let extensions = Extensions::read(self.reader, node, place);
-        let body = child(node, "multiInstanceLoopCharacteristics").map(|repeated| {
+        let repeated = child(node, "multiInstanceLoopCharacteristics");
+        let body = repeated.map(|repeated| {
             let kind = self.read_loop(repeated);
             self.add(node, Some(scope), kind)
         });
@@ -188,9 +204,11 @@ impl<'a, 'r> Builder<'a, 'r> {
         let mut flow_ids = HashMap::new();
         for (node, scope) in std::mem::take(&mut self.flow_nodes) {
             self.reader.check_attributes(node, &["sourceRef", "targetRef", "isImmediate"]);
+            self.reader.check_children(node, &["conditionExpression"]);
             let (source, target) = (self.end_of(node, "sourceRef", scope), self.end_of(node, "targetRef", scope));
             let (Some(source), Some(target)) = (source, target) else { continue };
             let condition = child(node, "conditionExpression").map(|condition| {
+                self.reader.check_attributes(condition, &[]);
                 let text = text(condition);
                 self.reader.dynamic(condition, &text)
             });

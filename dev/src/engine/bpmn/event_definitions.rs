@@ -14,15 +14,14 @@ fn is_definition(node: &Node) -> bool {
 
 impl<'a> Reader<'a> {
     fn definition_of(&mut self, event: Node<'a, 'a>) -> Option<Node<'a, 'a>> {
-        for part in children(event) {
-            let name = part.tag_name().name();
-            let known = matches!(name, "documentation" | "incoming" | "outgoing" | "extensionElements");
-            if !known && !is_definition(&part) {
-                self.refuse(part, format!("{name} is not supported here"));
-            }
-        }
+        let names: Vec<_> =
+            children(event).filter(is_definition).map(|definition| definition.tag_name().name()).collect();
+        self.check_children(event, &names);
         let mut definitions = children(event).filter(is_definition);
         let first = definitions.next();
+        if let Some(first) = first {
+            self.check_children(first, &["timeDuration", "timeDate", "timeCycle"]);
+        }
         if let Some(second) = definitions.next() {
             self.refuse(second, "Must have exactly one event definition");
         }

@@ -77,6 +77,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl<'a> Reader<'a> {
+    /// Refuses what stands in an element beside what is only for people and `known`.
+    pub(super) fn check_children(&mut self, node: Node<'a, 'a>, known: &[&str]) {
+        for part in node.children().filter(Node::is_element) {
+            let name = part.tag_name().name();
+            let supported = match part.tag_name().namespace() {
+                Some(BPMN) => name == "extensionElements" || known.contains(&name) || is_harmless(name),
+                Some(ZEEBE) | None => false,
+                Some(_) => true,
+            };
+            if !supported {
+                self.refuse(part, format!("{name} is not supported in {}", node.tag_name().name()));
+            }
+        }
+    }
+}
+
 /// Children in BPMN's namespace.
 pub(super) fn children<'a>(node: Node<'a, 'a>) -> impl Iterator<Item = Node<'a, 'a>> {
     node.children().filter(|child| child.is_element() && child.tag_name().namespace() == Some(BPMN))
@@ -107,6 +124,10 @@ pub(super) fn is_harmless(name: &str) -> bool {
             | "dataStoreReference"
             | "dataStore"
             | "collaboration"
+            | "dataInputAssociation"
+            | "dataOutputAssociation"
+            | "ioSpecification"
+            | "property"
             | "incoming"
             | "outgoing"
     )

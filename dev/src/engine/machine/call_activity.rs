@@ -43,7 +43,7 @@ impl Machine {
         }
         match instance.state {
             State::Active if completed => self.queue.push_back(Step::Complete(caller)),
-            State::Terminating => self.after_content_ended(caller),
+            State::Terminating => self.queue.push_back(Step::ContentEnded(caller)),
             _ => {}
         }
     }

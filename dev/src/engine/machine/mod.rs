@@ -1,9 +1,9 @@
 //! The engine's state machine: commands in, replies and events out. Pure: keys are counted, the time is given.
 //!
 //! A command changes what it names and queues steps; each step moves one element instance and may queue more, in the
-//! order in which Zeebe writes its follow-up commands. Where to look: [`activate`], [`complete`] and [`terminate`] have
-//! an element's life, [`scopes`] what its end means to the scope around it, [`events`] what it waits for, and the other
-//! files what their names say.
+//! order in which Zeebe writes its follow-up commands. Where to look: `activate`, `complete` and `terminate` have an
+//! element's life, `scopes` what its end means to the scope around it, `events` what it waits for, and the other files
+//! what their names say.
 
 mod activate;
 mod call_activity;
@@ -48,7 +48,7 @@ const DEFAULT_TENANT: &str = "<default>";
 
 /// A call does no more steps than this; the rest waits for [`Machine::advance`], so that a process that loops without
 /// waiting does not hold up the others.
-const STEPS_AT_ONCE: usize = 100_000;
+const STEPS_AT_ONCE: usize = 10_000;
 
 /// Processes, their instances, jobs, messages and timers of one partition, in memory.
 #[derive(Debug)]
@@ -81,6 +81,8 @@ enum Step {
     Terminate(i64),
     /// All in a scope is ended.
     TerminateChildren(i64),
+    /// What a terminating call activity has called is gone.
+    ContentEnded(i64),
     /// A message subscription opens.
     Open(i64),
     /// A message goes to the subscription that it was given to.
@@ -185,6 +187,7 @@ impl Machine {
                 Some(Step::Complete(key)) => self.complete(key),
                 Some(Step::Terminate(key)) => self.terminate(key),
                 Some(Step::TerminateChildren(scope)) => self.terminate_children_now(scope),
+                Some(Step::ContentEnded(key)) => self.after_content_ended(key),
                 Some(Step::Open(subscription)) => self.open_subscription(subscription),
                 Some(Step::Correlate(correlation)) => self.correlate(*correlation),
                 Some(Step::Reopen(subscription)) => self.reopen_subscription(subscription),

@@ -91,7 +91,7 @@ impl Evaluator<'_> {
             match self.eval(filter, &self.with_item(frames, item)) {
                 // Zeebe marks what is not kept with this string.
                 Ok(Value::Boolean(true)) if !matches!(item, Value::String(text) if &**text == "_") => {
-                    kept.push(item.clone())
+                    kept.push(item.clone());
                 }
                 Err(fault @ Fault::Thrown(_)) => return Err(fault),
                 _ => {}

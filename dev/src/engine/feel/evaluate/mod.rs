@@ -50,11 +50,14 @@ pub(super) fn evaluate(node: &Node, scope: &dyn Scope, now: i64) -> Evaluated {
     let outcome = evaluator.eval(node, &None);
     let warnings = evaluator.warnings.into_inner();
     let assertion = warnings.iter().find(|warning| warning.kind == WarningKind::AssertFailure);
-    let failure = assertion.map(|warning| warning.message.clone());
-    let (value, failure) = match (failure, outcome) {
-        (Some(failure), _) => (Value::Null, Some(failure)),
-        (None, Ok(value)) => (value, None),
-        (None, Err(fault)) => (Value::Null, Some(fault.to_string())),
+    let (value, failure) = match (outcome, assertion) {
+        // An exception takes the warnings with it.
+        (Err(Fault::Thrown(reason)), _) => {
+            return Evaluated { value: Value::Null, warnings: Vec::new(), failure: Some(reason) };
+        }
+        (_, Some(assertion)) => (Value::Null, Some(assertion.message.clone())),
+        (Ok(value), None) => (value, None),
+        (Err(fault), None) => (Value::Null, Some(fault.to_string())),
     };
     Evaluated { value, warnings, failure }
 }

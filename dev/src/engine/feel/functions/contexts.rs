@@ -49,11 +49,14 @@ fn value_within(_: &Evaluator, arguments: &[Value]) -> Outcome {
 
 /// The strings in a list of nothing else.
 fn strings(values: &[Value]) -> Option<Vec<&str>> {
-    let string = |value| match value {
-        &Value::String(ref text) => Some(&**text),
+    values.iter().map(as_string).collect()
+}
+
+fn as_string(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
         _ => None,
-    };
-    values.iter().map(string).collect()
+    }
 }
 
 fn with_entry(evaluator: &Evaluator, arguments: &[Value]) -> Outcome {

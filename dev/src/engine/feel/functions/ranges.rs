@@ -54,13 +54,17 @@ fn same(left: &Value, right: &Value) -> bool {
 
 /// Whether the arguments, or the ends of those that are ranges, are points of one type.
 fn check(arguments: &[Value]) -> Result<(&Value, &Value), super::Fault> {
-    let point = |value| match value {
-        &Value::Range(ref range) => &range.start.0,
-        value => value,
-    };
     match arguments {
         [left, right] if same_type(point(left), point(right)) && is_point(point(left)) => Ok((left, right)),
         _ => Err(illegal(arguments)),
+    }
+}
+
+/// A point itself, or where a range starts.
+fn point(value: &Value) -> &Value {
+    match value {
+        Value::Range(range) => &range.start.0,
+        value => value,
     }
 }
 

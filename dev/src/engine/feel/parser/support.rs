@@ -65,6 +65,8 @@ fn regular_expression(name: &str, arguments: &Arguments) -> Result<(), Refusal> 
 fn has_input(node: &Node) -> bool {
     match &**node {
         Exp::Input => true,
+        // Its tests have a value for theirs.
+        Exp::In(value, _) => has_input(value),
         _ => node.children().into_iter().any(has_input),
     }
 }
