@@ -100,7 +100,8 @@ fn fact(value_type: &str, intent: &str, key: i64, value: &Value, variables: &mut
         ("INCIDENT", "RESOLVED") => Some(Fact::Resolved { incident: key }),
         ("PROCESS_INSTANCE", _) => {
             let what = match intent {
-                "ELEMENT_ACTIVATED" => Change::Entered,
+                // Where it has an incident then, it is not activated yet.
+                "ELEMENT_ACTIVATING" => Change::Entered,
                 "ELEMENT_COMPLETED" => Change::Completed,
                 "ELEMENT_TERMINATED" => Change::Terminated,
                 _ => return None,

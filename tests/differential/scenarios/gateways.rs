@@ -8,7 +8,8 @@ use crate::{
 use serde_json::json;
 
 scenarios![
-    the_first_condition_that_holds_decides,
+    the_last_flow_in_the_file_whose_condition_holds_is_taken,
+    the_order_of_flows_counts_and_not_that_of_their_names_at_the_gateway,
     a_default_flow_is_taken_when_no_condition_holds,
     without_a_flow_to_take_there_is_an_incident_that_a_new_variable_mends,
     a_condition_that_is_no_boolean_is_an_incident,
@@ -22,17 +23,29 @@ scenarios![
 ];
 
 fn choice() -> Bpmn {
-    let gateway = Bpmn::process("p").exclusive("gw").when("=x > 10").task("big");
-    gateway.end("big-end").from("gw").when("=x > 5").task("middle").end("middle-end")
+    let gateway = Bpmn::process("p").exclusive("gw").when("=x > 5").task("middle").end("middle-end");
+    gateway.from("gw").when("=x > 10").task("big").end("big-end")
 }
 
-async fn the_first_condition_that_holds_decides(run: &mut Run) -> Result<(), Missing> {
+async fn the_last_flow_in_the_file_whose_condition_holds_is_taken(run: &mut Run) -> Result<(), Missing> {
     run.deploy(choice()).await;
     for x in [20, 7] {
         run.start("p", json!({ "x": x })).await?;
     }
     run.work("big", json!({})).await?;
     run.work("middle", json!({ "done": true })).await
+}
+
+async fn the_order_of_flows_counts_and_not_that_of_their_names_at_the_gateway(run: &mut Run) -> Result<(), Missing> {
+    let text = choice().otherwise().from("gw").end("small").xml();
+    let (one, two) = ("<outgoing>flow2</outgoing>", "<outgoing>flow4</outgoing>");
+    let turned = text.replace(&format!("{one}{two}"), &format!("{two}{one}"));
+    run.note(format!("turned: {}", turned != text));
+    run.deploy_files(vec![("p.bpmn".to_owned(), turned)]).await;
+    for x in [20, 7, 1] {
+        run.start("p", json!({ "x": x })).await?;
+    }
+    Ok(())
 }
 
 async fn a_default_flow_is_taken_when_no_condition_holds(run: &mut Run) -> Result<(), Missing> {

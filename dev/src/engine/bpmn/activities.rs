@@ -221,6 +221,8 @@ impl<'a, 'r> Builder<'a, 'r> {
             self.process.elements[target].incoming.push(flow);
             flow_ids.insert(node.attribute("id").unwrap_or_default(), flow);
         }
+        // Zeebe reads a file from its end: the last flow is tried and taken first.
+        self.process.elements.iter_mut().for_each(|element| element.outgoing.reverse());
         for (gateway, node, default) in std::mem::take(&mut self.defaults) {
             let flow = flow_ids.get(default).copied();
             match flow.filter(|flow| self.process.elements[gateway].outgoing.contains(flow)) {

@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
     /// An expression that must start with `=`.
     pub(super) fn dynamic(&mut self, node: Node<'a, 'a>, text: &str) -> Expression {
         let expression = self.expression(node, text);
-        if expression.is_static() && !text.starts_with('=') {
+        if text == "=" || !text.starts_with('=') {
             self.refuse(
                 node,
                 format!(
