@@ -169,6 +169,11 @@ impl Bpmn {
         self
     }
 
+    /// The element that was written last.
+    pub fn last_id(&self) -> String {
+        self.scopes.last().and_then(|nodes| nodes.last()).map(|node| node.id.clone()).unwrap_or_default()
+    }
+
     /// The next element follows this one.
     pub fn from(mut self, id: &str) -> Self {
         self.at = Some(id.to_owned());

@@ -6,6 +6,7 @@ mod bpmn;
 mod embedded;
 mod facts;
 mod peer;
+mod random;
 mod run;
 mod scenarios;
 mod trace;
@@ -19,6 +20,11 @@ use tokio::{runtime::Runtime, sync::OnceCell, sync::Semaphore, task::JoinSet};
 
 /// Scenarios at once on one peer.
 const AT_ONCE: usize = 12;
+
+/// Seeds that are played where none are named.
+const SEEDS: u64 = 100;
+/// Numbers below it are the scenarios'.
+const FIRST_SEED: usize = 10_000;
 
 /// One for all tests: who reads the broker's log goes on when a test ends.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -86,13 +92,13 @@ async fn play_on_embedded(first: usize, scenarios: Vec<Scenario>) -> Vec<String>
 async fn play_on_zeebe(first: usize, scenarios: Vec<Scenario>) -> Vec<String> {
     let names: Vec<String> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
     if let Ok(file) = std::env::var("DIFFERENTIAL_AGAINST") {
-        let traces: std::collections::BTreeMap<String, String> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let traces: std::collections::BTreeMap<String, String> = serde_json::from_str(&std::fs::read_to_string(format!("{file}-{first}")).unwrap()).unwrap();
         return names.iter().map(|name| traces.get(name).cloned().unwrap_or_default()).collect();
     }
     let traces = play_all(zeebe().await, first, scenarios).await;
     if let Ok(file) = std::env::var("DIFFERENTIAL_RECORD") {
         let traces: std::collections::BTreeMap<&String, &String> = names.iter().zip(&traces).collect();
-        std::fs::write(file, serde_json::to_string_pretty(&traces).unwrap()).unwrap();
+        std::fs::write(format!("{file}-{first}"), serde_json::to_string_pretty(&traces).unwrap()).unwrap();
     }
     traces
 }
@@ -102,4 +108,15 @@ fn in_each_scenario_the_embedded_engine_does_what_zeebe_does() {
     let named = std::env::var("DIFFERENTIAL_SCENARIO").unwrap_or_default();
     let scenarios = scenarios::all().into_iter().filter(|scenario| scenario.name.contains(&named)).collect();
     RUNTIME.block_on(compare(0, scenarios));
+}
+
+#[test]
+fn whatever_the_dice_make_the_embedded_engine_does_what_zeebe_does() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let seeds = match number("DIFFERENTIAL_SEED") {
+        Some(seed) => seed..=seed,
+        None => 1..=number("DIFFERENTIAL_SEEDS").unwrap_or(SEEDS),
+    };
+    println!("seeds {seeds:?}");
+    RUNTIME.block_on(compare(FIRST_SEED, seeds.map(random::scenario).collect()));
 }

@@ -37,12 +37,13 @@ pub struct Run {
     trace: Trace,
     open: Vec<Incident>,
     texts: bool,
+    together: bool,
 }
 
 impl Run {
     /// `number` tells scenarios on the same peer apart.
     pub fn new(peer: Arc<Peer>, number: usize) -> Self {
-        Self { peer, tag: format!("t{number}_"), trace: Trace::default(), open: Vec::new(), texts: true }
+        Self { peer, tag: format!("t{number}_"), trace: Trace::default(), open: Vec::new(), texts: true, together: false }
     }
 
     /// What came of it, with the names and keys that both peers share.
@@ -57,6 +58,12 @@ impl Run {
     /// From now on the texts of refusals are not compared, only their codes.
     pub fn codes_only(&mut self) {
         self.texts = false;
+    }
+
+    /// From now on, until it is called again, all that happens counts as one: what comes by itself has no time.
+    pub async fn together(&mut self, together: bool) {
+        self.together = together;
+        self.settle().await;
     }
 
     /// A word about what is shown.
@@ -335,6 +342,9 @@ impl Run {
     /// Notes what happened since the last request.
     async fn settle(&mut self) {
         self.peer.settle(&self.tag).await;
+        if self.together {
+            return;
+        }
         let mut facts = self.peer.facts().take(&self.tag);
         // What happens side by side has no order.
         facts.sort_by_cached_key(|fact| masked(&fact.to_string()));

@@ -45,9 +45,11 @@ async fn a_timer_that_cannot_be_read_is_an_incident(run: &mut Run) -> Result<(),
 
 async fn a_timer_of_the_past_is_due_at_once(run: &mut Run) -> Result<(), Missing> {
     run.deploy(waiting(Event::Timer(Timer::At("2020-01-01T00:00:00Z")))).await;
+    run.together(true).await;
     run.start("p", json!({})).await?;
     let job = run.poll("after");
     let job = run.polled(job).await?;
+    run.together(false).await;
     run.complete(&job, json!({})).await;
     Ok(())
 }
