@@ -147,7 +147,6 @@ impl Run {
                 for job in &jobs {
                     self.trace.line(format!("    {}", describe(job)));
                 }
-                self.settle().await;
                 jobs
             }
             Err(error) => {
@@ -180,7 +179,6 @@ impl Run {
         let job = soon(polling).await.unwrap().map(|jobs| jobs.into_iter().next());
         let Ok(Some(job)) = job else { return Err(Missing("a polled job".to_owned())) };
         self.trace.line(format!("polled {}", describe(&job)));
-        self.settle().await;
         Ok(job)
     }
 
@@ -213,7 +211,6 @@ impl Run {
     pub async fn streamed(&mut self, stream: &mut JobStream) -> Result<Job, Missing> {
         let Some(Ok(job)) = soon(stream.next()).await else { return Err(Missing("a streamed job".to_owned())) };
         self.trace.line(format!("streamed {}", describe(&job)));
-        self.settle().await;
         Ok(job)
     }
 
@@ -331,12 +328,16 @@ impl Run {
     }
 
     async fn answered(&mut self, what: &str, answer: Result<String, (String, String)>) {
+        let refused = answer.is_err();
         self.trace.line(match answer {
             Ok(told) => format!("{what} ->{told} ok"),
             Err((code, text)) if self.texts => format!("{what} -> {code}: {text}"),
             Err((code, _)) => format!("{what} -> {code}"),
         });
-        self.settle().await;
+        // What is refused has no consequences.
+        if !refused {
+            self.settle().await;
+        }
     }
 
     /// Notes what happened since the last request.

@@ -25,7 +25,7 @@ const SOURCES: [&str; 12] = [
     "=get or else(b, 0)",
     "text",
 ];
-const TARGETS: [&str; 4] = ["a", "b", "n", "c.d"];
+const TARGETS: [&str; 4] = ["a", "b", "c.d", "c.e.f"];
 pub const ERRORS: [&str; 2] = ["E1", "E2"];
 
 /// The processes of a seed, and what they wait for.
@@ -74,8 +74,8 @@ impl Processes {
 
     fn block(&mut self, bpmn: Bpmn, depth: usize) -> Bpmn {
         let simple = depth >= DEEPEST || self.elements > MOST_ELEMENTS;
-        match self.dice.below(if simple { 5 } else { 12 }) {
-            0 | 1 => self.activity(bpmn, depth),
+        match self.dice.below(if simple { 5 } else { 13 }) {
+            0 | 1 | 12 => self.activity(bpmn, depth),
             2 => self.wait(bpmn),
             3 => {
                 let id = self.id("pass");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use zeebe2faas::zeebe::{FailJob, Job};
 
-const STEPS: usize = 14;
+const STEPS: usize = 20;
 /// Rounds in which all that waits is done.
 const ROUNDS: usize = 6;
 /// Minutes; no sum of them is a duration of a process.
@@ -42,7 +42,9 @@ pub async fn play(run: &mut Run, seed: u64, moves_clock: bool) -> Result<(), Mis
         player.step().await?;
     }
     for _ in 0..ROUNDS {
-        player.work_all().await;
+        if !player.work_all().await {
+            break;
+        }
     }
     for instance in player.instances {
         player.run.cancel(instance).await;
@@ -181,11 +183,13 @@ impl Player<'_> {
         self.run.advance(minutes).await;
     }
 
-    /// Everything that waits is done, as far as it can be.
-    async fn work_all(&mut self) {
+    /// Everything that waits is done, as far as it can be. Whether there was something to do.
+    async fn work_all(&mut self) -> bool {
+        let mut some = self.moves_clock;
         for job_type in self.processes.job_types.clone() {
             self.take(&job_type).await;
             for job in std::mem::take(&mut self.held) {
+                some = true;
                 let variables = self.variables();
                 self.run.complete(&job, variables).await;
             }
@@ -194,8 +198,12 @@ impl Player<'_> {
             let variables = self.variables();
             self.run.publish(&name, "k", variables).await;
         }
+        if let Ok(incident) = self.run.incident() {
+            self.run.resolve(incident).await;
+        }
         if self.moves_clock {
             self.run.advance(PASSES[1]).await;
         }
+        some
     }
 }
