@@ -264,7 +264,8 @@ impl Bpmn {
             }
             Event::Error("") => format!(r#"<errorEventDefinition id="{id}-def"/>"#),
             Event::Error(code) => {
-                let error = self.definition(|n| format!(r#"<error id="error{n}" errorCode="{}"/>"#, xml(code)), "error");
+                let error =
+                    self.definition(|n| format!(r#"<error id="error{n}" errorCode="{}"/>"#, xml(code)), "error");
                 format!(r#"<errorEventDefinition id="{id}-def" errorRef="{error}"/>"#)
             }
             Event::Timer(timer) => {
@@ -290,9 +291,7 @@ impl Bpmn {
             "" => String::new(),
             key => {
                 let key = xml(key);
-                format!(
-                    r#"<extensionElements><zeebe:subscription correlationKey="{key}"/></extensionElements>"#
-                )
+                format!(r#"<extensionElements><zeebe:subscription correlationKey="{key}"/></extensionElements>"#)
             }
         };
         let name = xml(&own(name));
@@ -322,10 +321,9 @@ impl Bpmn {
         self.count += 1;
         let id = format!("flow{}", self.count);
         let condition = match self.condition.take() {
-            Some(text) => format!(
-                r#"<conditionExpression xsi:type="tFormalExpression">{}</conditionExpression>"#,
-                xml(&text)
-            ),
+            Some(text) => {
+                format!(r#"<conditionExpression xsi:type="tFormalExpression">{}</conditionExpression>"#, xml(&text))
+            }
             None => String::new(),
         };
         if std::mem::take(&mut self.default)

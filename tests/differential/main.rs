@@ -1,5 +1,8 @@
 //! The embedded engine beside the real broker: the same processes and requests over gRPC, and what came of them compared.
 //! Run by `make test-real`.
+//!
+//! `DIFFERENTIAL_SCENARIO` plays those with that in their names, `DIFFERENTIAL_SEED` one seed, `DIFFERENTIAL_SEEDS` so
+//! many; `DIFFERENTIAL_SHOW` prints the broker's traces of what was played.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bpmn;
@@ -68,7 +71,9 @@ async fn play_all(peer: Arc<Peer>, first: usize, scenarios: Vec<Scenario>) -> Ve
 /// Plays them on both, and says where they part.
 async fn compare(first: usize, scenarios: Vec<Scenario>) {
     let names: Vec<String> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-    let (on_zeebe, on_embedded) = tokio::join!(play_on_zeebe(first, scenarios.clone()), play_on_embedded(first, scenarios));
+    let (zeebe, embedded) = tokio::join!(zeebe(), Peer::embedded());
+    let (on_zeebe, on_embedded) =
+        tokio::join!(play_all(zeebe, first, scenarios.clone()), play_all(Arc::new(embedded), first, scenarios));
     let shown = std::env::var_os("DIFFERENTIAL_SHOW").is_some();
     let mut wrong = 0;
     for ((name, zeebe), engine) in names.iter().zip(&on_zeebe).zip(&on_embedded) {
@@ -83,24 +88,6 @@ async fn compare(first: usize, scenarios: Vec<Scenario>) {
         }
     }
     assert_eq!(wrong, 0, "of {} scenarios", names.len());
-}
-
-async fn play_on_embedded(first: usize, scenarios: Vec<Scenario>) -> Vec<String> {
-    play_all(Arc::new(Peer::embedded().await), first, scenarios).await
-}
-
-async fn play_on_zeebe(first: usize, scenarios: Vec<Scenario>) -> Vec<String> {
-    let names: Vec<String> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-    if let Ok(file) = std::env::var("DIFFERENTIAL_AGAINST") {
-        let traces: std::collections::BTreeMap<String, String> = serde_json::from_str(&std::fs::read_to_string(format!("{file}-{first}")).unwrap()).unwrap();
-        return names.iter().map(|name| traces.get(name).cloned().unwrap_or_default()).collect();
-    }
-    let traces = play_all(zeebe().await, first, scenarios).await;
-    if let Ok(file) = std::env::var("DIFFERENTIAL_RECORD") {
-        let traces: std::collections::BTreeMap<&String, &String> = names.iter().zip(&traces).collect();
-        std::fs::write(format!("{file}-{first}"), serde_json::to_string_pretty(&traces).unwrap()).unwrap();
-    }
-    traces
 }
 
 #[test]

@@ -43,7 +43,14 @@ pub struct Run {
 impl Run {
     /// `number` tells scenarios on the same peer apart.
     pub fn new(peer: Arc<Peer>, number: usize) -> Self {
-        Self { peer, tag: format!("t{number}_"), trace: Trace::default(), open: Vec::new(), texts: true, together: false }
+        Self {
+            peer,
+            tag: format!("t{number}_"),
+            trace: Trace::default(),
+            open: Vec::new(),
+            texts: true,
+            together: false,
+        }
     }
 
     /// What came of it, with the names and keys that both peers share.

@@ -47,7 +47,8 @@ pub fn difference(zeebe: &str, engine: &str) -> Option<String> {
 
 fn alike(zeebe: &str, engine: &str) -> bool {
     // Where Zeebe's message tells how Java holds a context, only what stands before it counts.
-    let says = |text: &str, internals: usize| text.get(..zeebe[..internals].find('{').unwrap_or(internals)).map(str::to_owned);
+    let says =
+        |text: &str, internals: usize| text.get(..zeebe[..internals].find('{').unwrap_or(internals)).map(str::to_owned);
     match zeebe.find("UnsafeBuffer{") {
         Some(internals) => says(zeebe, internals) == says(engine, internals),
         None => zeebe == engine,
@@ -61,7 +62,11 @@ fn keys_replaced(text: &str, mut by: impl FnMut(&str) -> String) -> String {
         let (before, digits) = rest.split_at(start);
         let (digits, after) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
         replaced += before;
-        if digits.len() >= KEY_DIGITS { replaced += &by(digits) } else { replaced += digits }
+        if digits.len() >= KEY_DIGITS {
+            replaced += &by(digits)
+        } else {
+            replaced += digits
+        }
         rest = after;
     }
     replaced + rest

@@ -105,3 +105,10 @@ fn a_cycle_that_was_missed_goes_on_from_now() {
     assert_eq!(world.jobs("work").len(), 1, "once");
     assert_eq!(world.machine.next_due(), Some(world.now + 10_000));
 }
+
+#[test]
+fn white_space_around_a_text_does_not_count() {
+    let mut world = World::with(&timer("<timeDuration>\n  PT1S\n</timeDuration>"));
+    world.start(none());
+    assert_eq!(world.machine.next_due(), Some(START + 1000));
+}

@@ -205,7 +205,10 @@ async fn processes_that_make_no_sense_are_refused_at_deployment(run: &mut Run) -
         ("a timer without a time", Bpmn::process("p").catch("t", Event::Timer(Timer::After(""))).end("end")),
         ("a timer that is none", Bpmn::process("p").catch("t", Event::Timer(Timer::After("soon"))).end("end")),
         ("two with one id", Bpmn::process("p").task("a").task("a").end("end")),
-        ("an error boundary beside", Bpmn::process("p").task("a").boundary_beside("b", "a", Event::Error("X")).end("e")),
+        (
+            "an error boundary beside",
+            Bpmn::process("p").task("a").boundary_beside("b", "a", Event::Error("X")).end("e"),
+        ),
         ("an intermediate error event", Bpmn::process("p").catch("c", Event::Error("X")).end("end")),
         ("a subprocess without a start event", Bpmn::process("p").raw("s", r#"<subProcess id="s"/>"#).end("end")),
         ("a flow with a condition from the only way", Bpmn::process("p").exclusive("x").when("=true").end("end")),

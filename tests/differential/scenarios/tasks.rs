@@ -123,7 +123,8 @@ async fn a_failed_assertion_in_an_output_mapping_is_an_incident_that_a_variable_
 }
 
 async fn a_missing_variable_in_a_mapping_is_null(run: &mut Run) -> Result<(), Missing> {
-    let task = Bpmn::process("p").task("a").input("=nothing", "x").input("=nothing.deep", "y").input("=1 + nothing", "z");
+    let task =
+        Bpmn::process("p").task("a").input("=nothing", "x").input("=nothing.deep", "y").input("=1 + nothing", "z");
     run.deploy(task.output("=nothing", "w").end("end")).await;
     run.start("p", json!({})).await?;
     run.work("a", json!({})).await

@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
     /// An expression that must start with `=`.
     pub(super) fn dynamic(&mut self, node: Node<'a, 'a>, text: &str) -> Expression {
         let expression = self.expression(node, text);
-        if text == "=" || !text.starts_with('=') {
+        if expression.is_static() && (text == "=" || !text.starts_with('=')) {
             self.refuse(
                 node,
                 format!(
@@ -104,9 +104,10 @@ pub(super) fn child<'a>(node: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> 
     children(node).find(|child| child.tag_name().name() == name)
 }
 
-/// A node's text as a whole.
+/// A node's text as a whole, without the white space around it, as Zeebe reads it.
 pub(super) fn text<'a>(node: Node<'a, 'a>) -> String {
-    node.descendants().filter_map(|part| part.is_text().then(|| part.text()).flatten()).collect()
+    let parts = node.descendants().filter(Node::is_text).filter_map(|part| part.text());
+    parts.collect::<String>().trim_matches(|character| character <= ' ').to_owned()
 }
 
 /// Whether an element is there for people only, wherever it stands.
