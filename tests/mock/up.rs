@@ -51,7 +51,8 @@ impl Up {
         fs::write(path.join("greeting.bpmn"), GREETING).unwrap();
         write_template(path, "greet --loud {{ name }}");
         let mut command = Command::new(binaries().join("zeebe2faas-dev"));
-        command.args(["up", "--grpc", ANY, "--gateway", ANY, "--callback", ANY, "--admin", ANY]).args(args);
+        let free = ["--grpc", "--gateway", "--callback", "--admin"].iter().filter(|name| !args.contains(name));
+        command.arg("up").args(free.flat_map(|name| [*name, ANY])).args(args);
         command.current_dir(path).env_clear().env("PATH", programs(path));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
@@ -162,7 +163,7 @@ async fn what_cannot_be_started_is_named_and_the_exit_code_is_2() {
         (&["--grpc", &taken], "--grpc: cannot listen on"),
         (&["--gateway", &taken, "--stack", "stack.yml"], "--gateway: cannot listen on"),
         (&["--stack", "none.yml"], "none.yml"),
-        (&["--stack", "stack.yml", "--data", "none"], "none No such file"),
+        (&["--stack", "stack.yml", "--data", "none"], "none: No such file"),
     ];
     for (args, reason) in wrong {
         let mut up = Up::start(args);

@@ -1,5 +1,6 @@
 //! `zeebe2faas-dev bench`: memory, start and CPU of the real `zeebe2faas run`, on a real broker; a report.
 
+mod engine;
 mod measure;
 mod overhead;
 mod process;
@@ -46,6 +47,9 @@ pub enum BenchError {
     /// The bridge's folder.
     #[error(transparent)]
     Site(#[from] crate::site::SiteError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] crate::engine::serve::EngineError),
     /// Zeebe said no.
     #[error(transparent)]
     Zeebe(#[from] zeebe2faas::zeebe::Error),
@@ -97,6 +101,8 @@ pub async fn run(args: &BenchArgs) -> Result<bool, BenchError> {
     eprintln!("start: {} processes", 4 * args.runs);
     figures.extend(measure::start(&scene, 4 * args.runs).await?);
     scene.stop().await;
+    eprintln!("engine: {} instances, {} times", args.calls, args.runs);
+    figures.extend(engine::measure(args.runs, args.calls as usize).await?);
     eprintln!("overhead: phr-products, {} runs", overhead::RUNS);
     figures.extend(overhead::measure().await?);
     let text = report::text(&figures, &facts, args);

@@ -125,6 +125,8 @@ function takes CPU from what is measured; the function is not declared `run_once
   warm-up. The stand-in calls back at once with `X-Function-Status: 200`; every outcome is delivered to Zeebe. {runs}
   processes. Instances per second are what broker, bridge and measuring process manage together on this machine.
   Ledger commits are group commits to disk: a call has five changes.
+- **Embedded engine**: the same instances on the engine of `zeebe2faas-dev up` in the measuring process, with a worker
+  that only completes the job and publishes the message, and with the bridge: the difference is the bridge's.
 - **Start**: a job waits in Zeebe before the process is spawned. Activated: when the bridge begins to work the job, as
   its ledger's row says. Invocation: when the POST arrives at the gateway; the call is durable by then. {starts}
   processes, whose program file is in the page cache.

@@ -72,13 +72,13 @@ pub struct UpArgs {
 /// Why it did not come up, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum UpError {
-    /// A BPMN file.
-    #[error("{} {reason}", path.display())]
-    File {
+    /// A folder that is not there.
+    #[error("{}: {source}", path.display())]
+    Folder {
         /// Which.
         path: PathBuf,
         /// Why.
-        reason: String,
+        source: io::Error,
     },
     /// Signals cannot be waited for.
     #[error("no signals: {0}")]
@@ -294,5 +294,5 @@ fn data_folders(args: &UpArgs) -> Result<Option<BTreeSet<PathBuf>>, UpError> {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, UpError> {
-    path.canonicalize().map_err(|error| UpError::File { path: path.to_owned(), reason: error.to_string() })
+    path.canonicalize().map_err(|source| UpError::Folder { path: path.to_owned(), source })
 }

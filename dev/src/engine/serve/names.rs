@@ -8,13 +8,15 @@ use axum::{
     http::Response,
     middleware::{self, Next},
 };
-use tonic::{Code, Status, service::Routes};
+use tonic::{Code, Status, codec::CompressionEncoding, service::Routes};
 use zeebe2faas::zeebe::proto::gateway_server::GatewayServer;
 
 /// The gateway's methods, and an answer to all others.
 pub(super) fn routes(service: Service) -> Routes {
-    // Messages out are cut to that size where they are made.
-    let gateway = GatewayServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    // Answers are cut to that size where they are made.
+    let gateway = GatewayServer::new(service)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
     Routes::from(Routes::new(gateway).into_axum_router().layer(middleware::from_fn(say)))
 }
 
