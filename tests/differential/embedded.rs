@@ -49,6 +49,7 @@ fn note(event: &Event, processes: &mut HashMap<i64, String>, facts: &Facts) {
         Event::ElementEntered { instance, element, .. } => {
             tell(instance, Fact::Element { element: element.clone(), what: Change::Entered });
         }
+        Event::FlowTaken { instance, flow } => tell(instance, Fact::Taken { flow: flow.clone() }),
         // The end of the instance itself has an event of its own.
         Event::ElementLeft { key, instance, element, completed } if key != instance => {
             let what = if *completed { Change::Completed } else { Change::Terminated };

@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, fmt, sync::Mutex};
 pub enum Fact {
     /// An element's instance began or is over.
     Element { element: String, what: Change },
+    /// A sequence flow was taken.
+    Taken { flow: String },
     /// Something needs an operator.
     Raised(Incident),
     /// It no longer does.
@@ -35,6 +37,7 @@ impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Element { element, what } => write!(f, "{element} {what:?}"),
+            Self::Taken { flow } => write!(f, "{flow} taken"),
             Self::Raised(Incident { key, element, error_type, message }) => {
                 write!(f, "incident {key} {error_type} at {element}: {message}")
             }

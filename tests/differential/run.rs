@@ -105,14 +105,14 @@ impl Run {
 
     pub async fn start_version(&mut self, process: &str, version: Version, variables: Value) -> Result<i64, Missing> {
         let what = format!("start {process} {version:?} {variables}");
-        let instance = self.new_instance(process, version, variables);
+        let instance = self.new_instance(process, version, &variables);
         let answer = self.client().create_process_instance(&instance, forever()).await;
         self.answered(&what, answer.as_ref().map(|key| format!(" instance {key}")).map_err(code)).await;
         answer.map_err(|_| Missing(what))
     }
 
     /// Starts an instance; [`result`](Self::result) waits for its end.
-    pub fn start_and_wait(&mut self, process: &str, variables: Value, fetch: &[&str]) -> JoinHandle<Waited> {
+    pub fn start_and_wait(&mut self, process: &str, variables: &Value, fetch: &[&str]) -> JoinHandle<Waited> {
         self.trace.line(format!("start {process} {variables} and wait for {fetch:?}"));
         let (client, instance) = (self.client(), self.new_instance(process, Version::Latest, variables));
         let fetch: Vec<String> = fetch.iter().map(|name| (*name).to_owned()).collect();
@@ -196,7 +196,7 @@ impl Run {
         let process = Bpmn::process("probe").task_of("probe", job_type, "").xml();
         let file = ("probe.bpmn".to_owned(), self.own(&process).into_bytes());
         client.deploy_resource(vec![file], "", forever()).await.unwrap();
-        let probe = self.new_instance("probe", Version::Latest, Value::Null);
+        let probe = self.new_instance("probe", Version::Latest, &Value::Null);
         let mut stream = client.stream_activated_jobs(&query);
         soon(async {
             loop {
@@ -317,9 +317,9 @@ impl Run {
         self.peer.client.clone()
     }
 
-    fn new_instance(&self, process: &str, version: Version, variables: Value) -> NewInstance {
+    fn new_instance(&self, process: &str, version: Version, variables: &Value) -> NewInstance {
         let bpmn_process_id = format!("{}{process}", self.tag);
-        NewInstance { bpmn_process_id, version, variables: self.own_value(&variables), tenant: String::new() }
+        NewInstance { bpmn_process_id, version, variables: self.own_value(variables), tenant: String::new() }
     }
 
     fn own(&self, text: &str) -> String {

@@ -63,9 +63,9 @@ fn keys_replaced(text: &str, mut by: impl FnMut(&str) -> String) -> String {
         let (digits, after) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
         replaced += before;
         if digits.len() >= KEY_DIGITS {
-            replaced += &by(digits)
+            replaced += &by(digits);
         } else {
-            replaced += digits
+            replaced += digits;
         }
         rest = after;
     }

@@ -102,6 +102,7 @@ fn fact(value_type: &str, intent: &str, key: i64, value: &Value, variables: &mut
             let what = match intent {
                 // Where it has an incident then, it is not activated yet.
                 "ELEMENT_ACTIVATING" => Change::Entered,
+                "SEQUENCE_FLOW_TAKEN" => return Some(Fact::Taken { flow: text(value, "elementId") }),
                 "ELEMENT_COMPLETED" => Change::Completed,
                 "ELEMENT_TERMINATED" => Change::Terminated,
                 _ => return None,

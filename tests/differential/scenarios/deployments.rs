@@ -103,9 +103,9 @@ async fn a_process_that_is_not_executable_is_left_out(run: &mut Run) -> Result<(
 
 async fn an_instance_that_ends_at_once_gives_its_variables(run: &mut Run) -> Result<(), Missing> {
     run.deploy(Bpmn::process("p").end("end").output("=v + 1", "w")).await;
-    let waiting = run.start_and_wait("p", json!({ "v": 1, "x": [1] }), &["w", "x"]);
+    let waiting = run.start_and_wait("p", &json!({ "v": 1, "x": [1] }), &["w", "x"]);
     run.result(waiting).await;
-    let waiting = run.start_and_wait("p", json!(null), &[]);
+    let waiting = run.start_and_wait("p", &json!(null), &[]);
     run.result(waiting).await;
     Ok(())
 }
@@ -113,7 +113,7 @@ async fn an_instance_that_ends_at_once_gives_its_variables(run: &mut Run) -> Res
 async fn an_awaited_result_comes_when_the_instance_ends(run: &mut Run) -> Result<(), Missing> {
     let task = Bpmn::process("p").task("a").end("end");
     run.deploy(task.boundary("stop", "a", Event::Message("m", "=\"k\"")).end("stopped")).await;
-    let waiting = run.start_and_wait("p", json!({ "v": 1 }), &[]);
+    let waiting = run.start_and_wait("p", &json!({ "v": 1 }), &[]);
     let job = run.poll("a");
     let job = run.polled(job).await?;
     run.complete(&job, json!({ "w": 2 })).await;

@@ -33,9 +33,9 @@ scenarios![
 async fn none_events_pass_and_their_outputs_stay(run: &mut Run) -> Result<(), Missing> {
     let process = Bpmn::process("p").output("=v + 1", "w").pass("thrown").output("=w * 2", "x").end("end");
     run.deploy(process.output("={v: v, w: w, x: x}", "all")).await;
-    let waiting = run.start_and_wait("p", json!({ "v": 1 }), &[]);
+    let waiting = run.start_and_wait("p", &json!({ "v": 1 }), &[]);
     run.result(waiting).await;
-    let waiting = run.start_and_wait("p", json!({ "v": 2 }), &["all", "x", "nothing"]);
+    let waiting = run.start_and_wait("p", &json!({ "v": 2 }), &["all", "x", "nothing"]);
     run.result(waiting).await;
     Ok(())
 }

@@ -72,7 +72,7 @@ async fn unknown_processes_are_not_found(run: &mut Run) -> Result<(), Missing> {
     run.deploy(Bpmn::process("p").end("end")).await;
     run.start_version("p", Version::Number(7), json!({})).await.err();
     run.start_version("p", Version::Number(1), json!({})).await.err();
-    let waiting = run.start_and_wait("nothing", json!({}), &[]);
+    let waiting = run.start_and_wait("nothing", &json!({}), &[]);
     run.result(waiting).await;
     run.raw("create by a key", |mut stub, _| async move {
         let request = CreateProcessInstanceRequest { process_definition_key: NO_KEY, ..Default::default() };

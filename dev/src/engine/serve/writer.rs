@@ -164,7 +164,10 @@ impl Writer {
                 Event::IncidentCreated { key, instance, element, error_type, message, .. } => {
                     tracing::info!(incident = key, instance, element, error_type, message, "an incident");
                 }
-                Event::IncidentResolved { .. } | Event::ElementEntered { .. } | Event::ElementLeft { .. } => {}
+                Event::IncidentResolved { .. }
+                | Event::ElementEntered { .. }
+                | Event::FlowTaken { .. }
+                | Event::ElementLeft { .. } => {}
             }
             events.extend(self.machine.take_events());
         }
