@@ -35,6 +35,7 @@ test-real: ## Run the tests on a real Zeebe broker and real OTB, with other clie
 	@$(SETUP) build otb zeebe zeebe-rs clients browser
 	cargo build --workspace --bins
 	cargo test -p zeebe2faas-tests --test real
+	cargo test -p zeebe2faas-tests --test differential
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 	node --test tests/browser/*.test.js
 

@@ -72,7 +72,7 @@ fn parallel_flows_join_when_all_are_there() {
     assert_eq!(world.result(instance), None);
     world.work("a", json!({"a": 1}));
     assert_eq!(world.result(instance), Some(json!({"a": 1, "b": 1})));
-    assert_eq!(world.entered(), ["start", "fork", "a", "b", "join", "end"]);
+    assert_eq!(world.entered(), ["start", "fork", "b", "a", "join", "end"], "the last flow first, as in Zeebe");
 }
 
 #[test]

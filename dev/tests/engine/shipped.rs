@@ -64,6 +64,22 @@ fn entered(worlds: &[World]) -> BTreeSet<String> {
     ids.collect()
 }
 
+fn taken(worlds: &[World]) -> BTreeSet<String> {
+    let events = worlds.iter().flat_map(|world| &world.events);
+    let ids = events.filter_map(|event| match event {
+        Event::FlowTaken { flow, .. } => Some(flow.clone()),
+        _ => None,
+    });
+    ids.collect()
+}
+
+/// Ids of all sequence flows.
+fn flows(name: &str) -> BTreeSet<String> {
+    let text = shipped(name);
+    let parts = text.split("<bpmn:sequenceFlow id=\"").skip(1);
+    parts.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
 /// Ids of all that can be entered.
 fn flow_nodes(name: &str) -> BTreeSet<String> {
     let kinds = ["Event id=", "Task id=", "Gateway id=", "callActivity id=", "subProcess id=", "process id="];
@@ -102,6 +118,7 @@ fn a_couple_goes_through_its_three_steps_or_says_which_one_ended_it() {
     assert_eq!(walk(&[good, None]), (json!("timedOut"), json!("ortho")));
     assert_eq!(walk(&[good, good, None]), (json!("timedOut"), json!("normalized")));
     assert_eq!(entered(&worlds), flow_nodes("phr-pair.bpmn"), "every element was entered");
+    assert_eq!(taken(&worlds), flows("phr-pair.bpmn"), "every flow was taken");
 }
 
 fn call(request: Value) -> (World, i64) {
@@ -130,7 +147,9 @@ fn a_call_is_tried_until_it_succeeds_or_its_tries_are_spent() {
     assert_eq!(variables_of(&give_up)["failure"]["status"], "timedOut");
     late.throw(give_up.key, "FAAS_FAILED", variables_of(&give_up)["failure"].clone()).unwrap();
     assert_eq!(late.incident().1, "UNHANDLED_ERROR_EVENT", "nobody called it");
-    assert_eq!(entered(&[first, second, late]), flow_nodes("faas-call.bpmn"), "every element was entered");
+    let worlds = [first, second, late];
+    assert_eq!(entered(&worlds), flow_nodes("faas-call.bpmn"), "every element was entered");
+    assert_eq!(taken(&worlds), flows("faas-call.bpmn"), "every flow was taken");
 }
 
 #[test]
@@ -184,7 +203,10 @@ fn products_run_side_by_side_and_results_are_in_their_order() {
     assert_eq!(short(&results[0]["couples"][0]), (json!("a"), json!("succeeded"), Some(3)));
     assert_eq!(short(&results[1]["couples"][0]), (json!("b"), json!("failed"), Some(1)));
     assert_eq!(short(&results[1]["couples"][1]), (json!("c"), json!("succeeded"), Some(3)));
-    let missing: Vec<_> = flow_nodes("phr-products.bpmn").difference(&entered(&[world])).cloned().collect();
+    let worlds = [world];
+    let missing: Vec<_> = flow_nodes("phr-products.bpmn").difference(&entered(&worlds)).cloned().collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let missing: Vec<_> = flows("phr-products.bpmn").difference(&taken(&worlds)).cloned().collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 

@@ -216,11 +216,14 @@ impl<'a, 'r> Builder<'a, 'r> {
                 self.reader.refuse(node, "Conditional sequence flows are only supported at exclusive gateways");
             }
             let flow = self.process.flows.len();
-            self.process.flows.push(Flow { target, condition });
+            let id = node.attribute("id").unwrap_or_default();
+            self.process.flows.push(Flow { id: id.into(), target, condition });
             self.process.elements[source].outgoing.push(flow);
             self.process.elements[target].incoming.push(flow);
-            flow_ids.insert(node.attribute("id").unwrap_or_default(), flow);
+            flow_ids.insert(id, flow);
         }
+        // Zeebe reads a file from its end: the last flow is tried and taken first.
+        self.process.elements.iter_mut().for_each(|element| element.outgoing.reverse());
         for (gateway, node, default) in std::mem::take(&mut self.defaults) {
             let flow = flow_ids.get(default).copied();
             match flow.filter(|flow| self.process.elements[gateway].outgoing.contains(flow)) {

@@ -46,6 +46,8 @@ pub struct Element {
 /// A sequence flow.
 #[derive(Debug)]
 pub struct Flow {
+    /// The BPMN id; empty where it has none.
+    pub id: Arc<str>,
     /// Where it leads.
     pub target: ElementIx,
     /// When it is taken, at an exclusive gateway.

@@ -169,6 +169,13 @@ pub enum Event {
         /// Id of the BPMN element; the process id for an instance itself.
         element: String,
     },
+    /// A sequence flow was taken.
+    FlowTaken {
+        /// The process instance.
+        instance: i64,
+        /// Id of the BPMN sequence flow.
+        flow: String,
+    },
     /// An element's instance is over.
     ElementLeft {
         /// The element instance's.

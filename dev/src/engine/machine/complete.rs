@@ -123,6 +123,8 @@ impl Machine {
     pub(super) fn take(&mut self, scope: i64, process: &Process, flow: FlowIx) {
         let target = process.flows[flow].target;
         let Some(instance) = self.instances.get_mut(&scope) else { return };
+        let id = process.flows[flow].id.to_string();
+        self.events.push(Event::FlowTaken { instance: instance.process_instance, flow: id });
         instance.active_flows += 1;
         if matches!(process.elements[target].kind, Kind::Parallel) {
             *instance.taken.entry(target).or_default().entry(flow).or_default() += 1;

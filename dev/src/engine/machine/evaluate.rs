@@ -100,9 +100,11 @@ impl Machine {
             Expression::Feel(feel) => feel,
         };
         let evaluated = feel.evaluate(&Scope { machine: self, key, covering }, self.now);
+        let asserted = evaluated.warnings.iter().any(|warning| warning.kind == feel::WarningKind::AssertFailure);
         let warnings = warnings(&evaluated.warnings);
-        if let Some(failure) = evaluated.failure {
-            return Err(Failure::extract_value(failure + &warnings));
+        if let Some(reason) = evaluated.failure {
+            let what = if asserted { "Assertion failure on evaluate the" } else { "failed to evaluate" };
+            return Err(Failure::extract_value(format!("{what} expression '{text}': {reason}{warnings}")));
         }
         Ok(Outcome { value: evaluated.value.to_json(), type_name: evaluated.value.type_name(), text, warnings })
     }

@@ -8,12 +8,13 @@ use zeebe2faas::zeebe::proto;
 /// Variables of one scope, or a document of them; values are shared, not copied.
 pub(super) type Variables = BTreeMap<String, Arc<Value>>;
 
-/// Reads a request's variables; an empty text is no variables.
+/// Reads a request's variables; an empty text is no variables. As in Zeebe, what follows the first value is not read.
 pub(super) fn document(text: &str) -> Result<Variables, Rejection> {
     if text.trim().is_empty() {
         return Ok(Variables::new());
     }
-    match serde_json::from_str(text) {
+    let first = serde_json::Deserializer::from_str(text).into_iter::<Value>().next().unwrap_or(Ok(Value::Null));
+    match first {
         Ok(Value::Object(object)) => Ok(from_object(object)),
         Ok(Value::Null) => Ok(Variables::new()),
         Ok(other) => Err(Rejection::invalid_argument(format!(

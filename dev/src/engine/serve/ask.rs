@@ -1,6 +1,6 @@
 //! What goes to the task that owns the machine, and the jobs that come from it.
 
-use super::super::machine::{Command, Rejection, Reply};
+use super::super::machine::{Command, Event, Rejection, Reply};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +24,12 @@ pub(super) enum Ask {
     Yield(i64),
     /// Moves the clock and does what is due then.
     Advance(Duration, oneshot::Sender<()>),
+    /// Hears of all that happens from now on.
+    Watch(Watcher),
 }
+
+/// Hears of events in their order; it keeps the machine waiting.
+pub(super) type Watcher = Box<dyn FnMut(&Event) + Send>;
 
 /// An instance that completed.
 pub(super) struct Completed {

@@ -14,6 +14,7 @@ mod writer;
 
 pub use clock::Clock;
 
+use super::machine::Event;
 use ask::Ask;
 use futures_util::Stream;
 use service::Service;
@@ -125,6 +126,12 @@ impl Engine {
             // It stops: nothing is due any more.
             let _stopped = done.await;
         }
+    }
+
+    /// Has `watcher` hear of all that happens from now on, in order. It must be quick: the machine waits for it.
+    pub async fn watch(&self, watcher: impl FnMut(&Event) + Send + 'static) {
+        // Where it stops nothing happens any more.
+        let _stopped = self.service.send(Ask::Watch(Box::new(watcher))).await;
     }
 
     /// Ends streams and waits, and closes every connection.

@@ -1,7 +1,7 @@
 //! The one task that owns the machine: commands go in, one after the other, and what follows goes to whoever waits.
 
 use super::{
-    ask::{Answer, Ask, Completed, Handed},
+    ask::{Answer, Ask, Completed, Handed, Watcher},
     clock::Clock,
     waiting::{Poll, Polls, Results, Streams, reply},
 };
@@ -26,6 +26,7 @@ pub(super) struct Writer {
     streams: Streams,
     polls: Polls,
     results: Results,
+    watchers: Vec<Watcher>,
 }
 
 impl Writer {
@@ -39,6 +40,7 @@ impl Writer {
             streams: Streams::default(),
             polls: Polls::default(),
             results: Results::default(),
+            watchers: Vec::new(),
         }
     }
 
@@ -96,6 +98,7 @@ impl Writer {
                 self.do_what_is_due();
                 let _gone = answer.send(());
             }
+            Ask::Watch(watcher) => self.watchers.push(watcher),
         }
     }
 
@@ -144,6 +147,7 @@ impl Writer {
     fn hand_out(&mut self, push: bool) {
         let mut events: VecDeque<Event> = self.machine.take_events().into();
         while let Some(event) = events.pop_front() {
+            self.watchers.iter_mut().for_each(|watcher| watcher(&event));
             match event {
                 Event::JobActivatable { key, job_type, .. } => {
                     if !(push && self.push(key, &job_type)) {
@@ -160,7 +164,10 @@ impl Writer {
                 Event::IncidentCreated { key, instance, element, error_type, message, .. } => {
                     tracing::info!(incident = key, instance, element, error_type, message, "an incident");
                 }
-                Event::IncidentResolved { .. } | Event::ElementEntered { .. } | Event::ElementLeft { .. } => {}
+                Event::IncidentResolved { .. }
+                | Event::ElementEntered { .. }
+                | Event::FlowTaken { .. }
+                | Event::ElementLeft { .. } => {}
             }
             events.extend(self.machine.take_events());
         }
