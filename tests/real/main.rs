@@ -15,6 +15,7 @@ mod out_of_memory;
 mod outages;
 mod products;
 mod progress;
+mod proof_of_concept;
 mod redelivery;
 mod replicas;
 mod reply_job;
