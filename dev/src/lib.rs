@@ -4,7 +4,9 @@
 
 pub mod bench;
 pub mod broker;
+pub mod couple;
 pub mod demo;
+pub mod functions;
 pub mod host;
 pub mod machine;
 pub mod phr;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use zeebe2faas_dev::{
     bench::{self, BenchArgs},
+    couple::{self, CoupleArgs},
     demo::{self, DemoArgs},
+    functions::{self, FunctionsArgs},
 };
 
 /// For trying out and for tests: a real Zeebe broker, an OpenFaaS-compatible function host, and the bridge between.
@@ -20,6 +22,10 @@ struct Cli {
 enum Command {
     /// Run the Pleiades chain for several products side by side
     Demo(DemoArgs),
+    /// Run the functions of a stack.yml behind OpenFaaS's gateway API, until SIGTERM or Ctrl-C
+    Functions(FunctionsArgs),
+    /// Write a synthetic Pleiades couple, and print the variables of `phr-pair` for it
+    Couple(CoupleArgs),
     /// Measure memory, start and CPU of `zeebe2faas run`, and write the report
     Bench(BenchArgs),
 }
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Demo(args) => runtime.block_on(demo::run(&args)).map_err(|error| error.to_string()),
+        Command::Functions(args) => runtime.block_on(functions::run(args)).map_err(|error| error.to_string()),
+        Command::Couple(args) => couple::run(&args).map_err(|error| error.to_string()),
         Command::Bench(args) => runtime.block_on(bench::run(&args)).map_err(|error| error.to_string()),
     };
     match result {

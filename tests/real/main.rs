@@ -4,6 +4,7 @@
 mod broker;
 mod callback_ack;
 mod chain;
+mod compose;
 mod descriptor;
 mod doctor;
 mod faas_call;
@@ -11,6 +12,7 @@ mod incidents;
 mod kill;
 mod load;
 mod matrix;
+mod openfaas;
 mod out_of_memory;
 mod outages;
 mod products;
