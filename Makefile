@@ -7,14 +7,17 @@ EXAMPLE := --manifest-path examples/zeebe-rs/Cargo.toml
 
 # Each target runs for so long.
 FUZZ_SECONDS ?= 60
-# What .ci/setup builds from crates.io.
-export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas/tools/bin:$(PATH)
+# Of the images, as stack.yml and docker-compose.yml name them.
+VERSION := 0.1.0
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas
+# What .ci/setup builds from crates.io, and Go where the system has none.
+export PATH := $(CACHE)/tools/bin:$(PATH):$(CACHE)/go/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-zeebe test test-real fault-matrix soak lint advisories fuzz fmt bench setup
+.PHONY: help demo demo-zeebe test test-real test-openfaas compose-check images fault-matrix soak lint advisories fuzz fmt bench setup
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run the Pleiades chain for five couples, on the embedded engine and real OTB
 	@$(SETUP) build otb
@@ -32,12 +35,30 @@ test: ## Run the tests that need no broker
 	cargo test --workspace
 
 test-real: ## Run the tests on a real Zeebe broker and real OTB, with other clients, and in Chromium
-	@$(SETUP) build otb zeebe zeebe-rs clients browser
+	@$(SETUP) build otb zeebe zeebe-rs clients browser go
 	cargo build --workspace --bins
+	go build -C tests/compose -o $(CACHE)/tools/bin/compose-check .
 	cargo test -p zeebe2faas-tests --test real
 	cargo test -p zeebe2faas-tests --test differential
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 	node --test tests/browser/*.test.js
+
+test-openfaas: ## Run the tests before the OpenFaaS gateway at OPENFAAS_URL (docs/openfaas.md)
+	@$(SETUP) build otb zeebe
+	cargo build --workspace --bins
+	cargo test -p zeebe2faas-tests --test openfaas
+
+compose-check: ## Check docker-compose.yml and docker/Dockerfile with Compose's loader and BuildKit's linter
+	@$(SETUP) go
+	test -z "$$(gofmt -l tests/compose)"
+	go vet -C tests/compose ./...
+	go test -C tests/compose -count=1 ./...
+
+images: ## Build the images of docker/Dockerfile, with Docker
+	for target in bridge callback-ack runner otbcli normalize-product functions; do \
+		docker build -f docker/Dockerfile --target $$target \
+			-t ghcr.io/zeebe2faas/$$(echo $$target | sed s/^bridge$$/zeebe2faas/):$(VERSION) . || exit 1; \
+	done
 
 fault-matrix: ## Let every fault happen at every step, and write docs/reliability.md (10 minutes)
 	@$(SETUP) build zeebe
@@ -59,6 +80,7 @@ lint: ## Check formatting, lints, documentation, scripts and dependencies
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	git ls-files -z | xargs -0 grep -lIsE '^#!.*sh$$' | xargs shellcheck
 	cargo deny --log-level error check bans licenses sources
+	@$(MAKE) --no-print-directory compose-check
 
 advisories: ## Compare the dependencies with known vulnerabilities
 	@$(SETUP) build lint

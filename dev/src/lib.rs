@@ -4,8 +4,10 @@
 
 pub mod bench;
 pub mod broker;
+pub mod couple;
 pub mod demo;
 pub mod engine;
+pub mod functions;
 pub mod host;
 pub mod machine;
 pub mod phr;

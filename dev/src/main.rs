@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use zeebe2faas_dev::{
     bench::{self, BenchArgs},
+    couple::{self, CoupleArgs},
     demo::{self, DemoArgs},
+    functions::{self, FunctionsArgs},
     up::{self, UpArgs},
 };
 
@@ -26,6 +28,10 @@ enum Command {
     Up(UpArgs),
     /// Run the Pleiades chain for several products side by side
     Demo(DemoArgs),
+    /// Run the functions of a stack.yml behind OpenFaaS's gateway API, until SIGTERM or Ctrl-C
+    Functions(FunctionsArgs),
+    /// Write a synthetic Pleiades couple, and print the variables of `phr-pair` for it
+    Couple(CoupleArgs),
     /// Measure the bridge and the normalisation, and write the report
     Bench(BenchArgs),
 }
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(args) => runtime.block_on(up::run(&args)).map_err(|error| error.to_string()),
         Command::Demo(args) => runtime.block_on(demo::run(&args)).map_err(|error| error.to_string()),
+        Command::Functions(args) => runtime.block_on(functions::run(args)).map_err(|error| error.to_string()),
+        Command::Couple(args) => couple::run(&args).map_err(|error| error.to_string()),
         Command::Bench(args) => runtime.block_on(bench::run(&args)).map_err(|error| error.to_string()),
     };
     match result {

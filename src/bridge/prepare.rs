@@ -76,7 +76,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     };
     if !is_function_name(&function) {
         return Err(format!(
-            "`{function}` is not a function name: lower-case letters, digits, `-`, perhaps `.namespace`"
+            "`{function}` is not a function name: lower-case letters, digits, `-`, `_`, perhaps `.namespace`"
         ));
     }
     let known = settings.functions.get(&function).cloned().unwrap_or_default();

@@ -145,7 +145,7 @@ impl Arguments {
         let mut mistakes = Vec::new();
         if !is_function_name(&self.function) {
             mistakes.push(format!(
-                "RUNNER_FUNCTION: `{}` is not a function's name: a-z, 0-9 and `-`, and `.namespace` where there is one",
+                "RUNNER_FUNCTION: `{}` is not a function's name: a-z, 0-9, `-` and `_`, and `.namespace` where there is one",
                 self.function
             ));
         }
@@ -201,9 +201,10 @@ impl Arguments {
     }
 }
 
-/// OpenFaaS: `[a-z0-9-]+(\.[a-z0-9-]+)?`. It is a folder's name, too.
+/// `[a-z0-9_-]+`, and perhaps a dot and a namespace. It is a folder's name, too.
 fn is_function_name(name: &str) -> bool {
-    let label = |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    let label = |l: &str| !l.is_empty() && l.bytes().all(legal);
     name.split('.').count() <= 2 && name.split('.').all(label)
 }
 

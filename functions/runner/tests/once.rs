@@ -192,6 +192,23 @@ async fn sigterm_ends_the_program_and_another_runner_may_run_the_call_at_once() 
 }
 
 #[tokio::test]
+async fn sigterm_ends_the_whole_process_group_even_a_grandchild_that_ignores_it() {
+    let function = Function::new();
+    let mut runner = function.runner(&[]);
+    let script = "sh -c 'trap \"\" TERM; echo $$ > \"$1/pid\"; while :; do sleep 0.1; done' x \"$1\" & wait; wait";
+    let call = shell(10, script, &[&function.text("")]);
+    let stop = async {
+        until("the grandchild runs", || lines(&function.path("pid")) > 0).await;
+        runner.signal("TERM");
+    };
+    let (response, ()) = tokio::join!(runner.send(&call), stop);
+    assert_eq!(response.status(), 503);
+    assert!(runner.process.wait().unwrap().success());
+    let pid = fs::read_to_string(function.path("pid")).unwrap();
+    until("the grandchild has ended", || !is_alive(&pid)).await;
+}
+
+#[tokio::test]
 async fn wrong_settings_are_told_all_at_once_with_exit_code_2() {
     let output = Command::new(env!("CARGO_BIN_EXE_zeebe2faas-runner"))
         .args(["--function", "../x", "--state-dir", "/nowhere", "--key-file", "/nowhere"])
