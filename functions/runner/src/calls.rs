@@ -1,24 +1,26 @@
 //! Whether a request is answered from a stored result, waits for a run, or starts one.
 
 use crate::{
+    blocking::blocking,
     clock::now_ms,
     execution::{Conclusion, From, Means, Plan, execute},
     guard::Record,
     observer::Observer,
     run::{Halt, Halter},
     settings::Settings,
+    stage::Stage,
     verdict,
 };
+use futures_util::future::{FutureExt, Shared};
 use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::spawn_blocking,
-    time::{interval, sleep},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time::{Instant, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use zeebe2faas_contract::{CallId, CallState, Invocation, Outcome, Report};
@@ -40,7 +42,7 @@ pub struct Calls {
 #[derive(Debug, Clone)]
 struct LocalRun {
     halter: Halter,
-    conclusion: watch::Receiver<Option<Conclusion>>,
+    conclusion: Shared<oneshot::Receiver<Conclusion>>,
 }
 
 /// The answer to `POST /`.
@@ -76,22 +78,32 @@ enum Start {
 impl Calls {
     /// Opens the state directory.
     pub fn open(settings: Settings) -> io::Result<Arc<Self>> {
-        let means = Means::open(settings)?;
+        Means::open(settings).map(Self::by)
+    }
+
+    /// The same with programs that are only played: for simulations.
+    #[doc(hidden)]
+    pub fn on_stage(settings: Settings, stage: Stage) -> io::Result<Arc<Self>> {
+        Ok(Self::by(Means { stage: Some(stage), ..Means::open(settings)? }))
+    }
+
+    fn by(means: Means) -> Arc<Self> {
         let given = &means.settings.given;
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             observer: Observer::new(given.dead_after, given.beat),
             local: Mutex::default(),
             runs: Arc::new(Semaphore::new(given.max_runs.get())),
             waiters: Arc::new(Semaphore::new(given.max_waiters)),
             stopping: CancellationToken::new(),
             means,
-        }))
+        })
     }
 
     /// Answers with the call's report: a stored one, that of a run somewhere, or that of a run which it starts. The
     /// run goes on if the caller is dropped.
     pub async fn post(self: &Arc<Self>, invocation: &Invocation) -> Answer {
         tokio::select! {
+            biased;
             answer = self.answer(invocation) => answer,
             () = self.stopping.cancelled() => Answer::Stopping,
         }
@@ -169,7 +181,7 @@ impl Calls {
                 Situation::Running => {
                     if !asked {
                         let (guard, id) = (self.means.guard.clone(), id.clone());
-                        blocking(move || guard.ask_to_cancel(&id)).await?;
+                        blocking(move || guard.ask_to_cancel(&id)).await??;
                         asked = true;
                     }
                     let local = self.local().get(id).cloned();
@@ -190,6 +202,7 @@ impl Calls {
         let mut purge = interval(PURGE_EVERY);
         loop {
             tokio::select! {
+                biased;
                 () = self.stopping.cancelled() => return,
                 _ = look.tick() => for id in self.observer.watched_calls() {
                     if let Err(error) = self.situation(&id).await {
@@ -198,7 +211,7 @@ impl Calls {
                 },
                 _ = purge.tick() => {
                     let guard = self.means.guard.clone();
-                    match blocking(move || guard.purge()).await {
+                    match blocking(move || guard.purge()).await.flatten() {
                         Ok(0) => {}
                         Ok(calls) => tracing::info!(calls, "removed expired results"),
                         Err(error) => tracing::warn!(%error, "expired results cannot be removed"),
@@ -231,7 +244,7 @@ impl Calls {
             let first = usize::from(!given.allow.is_empty());
             given.allow_dirs.check(&invocation, first, &given.no_paths)
         };
-        spawn_blocking(check).await.unwrap_or_else(|error| Err(format!("the paths could not be checked: {error}")))
+        blocking(check).await.unwrap_or_else(|error| Err(format!("the paths could not be checked: {error}")))
     }
 
     /// Starts a run in a task of its own, unless the call runs here already.
@@ -241,8 +254,8 @@ impl Calls {
             return Start::Running(run.clone(), false);
         }
         let Ok(permit) = Arc::clone(&self.runs).try_acquire_owned() else { return Start::TooManyRuns };
-        let (conclude, conclusion) = watch::channel(None);
-        let run = LocalRun { halter: Halter::new(), conclusion };
+        let (conclude, conclusion) = oneshot::channel();
+        let run = LocalRun { halter: Halter::new(), conclusion: conclusion.shared() };
         if self.stopping.is_cancelled() {
             run.halter.halt(Halt::Stopping);
         }
@@ -254,7 +267,8 @@ impl Calls {
             let entry = Entry { calls: Arc::clone(&calls), id };
             let ended = execute(&calls.means, plan, from, &halter).await;
             drop(entry);
-            conclude.send_replace(Some(ended));
+            // Nobody may wait for it any more.
+            conclude.send(ended).ok();
             drop(place);
         });
         Start::Running(run, true)
@@ -280,12 +294,12 @@ impl Calls {
             };
             guard.take_over(&id, owner)?.map_or(Ok(false), |claim| claim.end(&bytes))
         });
-        Ok(buried.await?.then_some(report))
+        Ok(buried.await??.then_some(report))
     }
 
     async fn situation(&self, id: &CallId) -> io::Result<Situation> {
         let (guard, call) = (self.means.guard.clone(), id.clone());
-        let record = blocking(move || guard.look(&call)).await?;
+        let record = blocking(move || guard.look(&call)).await??;
         if let Record::Owned(owner) = record {
             let dead = self.observer.is_dead(id, &owner, Instant::now());
             return Ok(if dead { Situation::Vacant(From::Dead(owner)) } else { Situation::Running });
@@ -305,12 +319,8 @@ impl Calls {
 
 impl LocalRun {
     async fn concluded(&self) -> Conclusion {
-        let mut conclusion = self.conclusion.clone();
-        let concluded = conclusion.wait_for(Option::is_some).await.map(|c| c.clone());
-        concluded
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| Conclusion::Unsure("the run broke off; the runner's log says why".into()))
+        let concluded = self.conclusion.clone().await;
+        concluded.unwrap_or_else(|_| Conclusion::Unsure("the run broke off; the runner's log says why".into()))
     }
 }
 
@@ -339,8 +349,4 @@ fn ended(bytes: &[u8]) -> io::Result<CallState> {
 
 fn refused(invocation: &Invocation, why: String) -> Answer {
     Answer::Refused(Box::new(verdict::not_run(invocation, Outcome::Refused, why)))
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    spawn_blocking(work).await.map_err(io::Error::other)?
 }

@@ -1,6 +1,7 @@
 //! One call from its claim to its result.
 
 use crate::{
+    blocking::blocking,
     cgroup::Cgroups,
     clock::{Deadline, now_ms},
     guard::{Claim, Guard, Owner},
@@ -10,15 +11,13 @@ use crate::{
     resources::Machine,
     run::{Cause, Ended, Halt, Halter, Program, Terms, run},
     settings::{Arguments, Settings},
+    stage::Stage,
     telling::Teller,
     usage::Meter,
     verdict,
 };
 use std::{env, fs, io, path::Path, sync::Arc, time::Duration};
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 use zeebe2faas_contract::{Invocation, Outcome, Report};
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
@@ -69,6 +68,9 @@ pub struct Means {
     pub machine: Machine,
     /// Tells how far they are.
     pub teller: Teller,
+    /// Plays the programs, in a simulation.
+    #[doc(hidden)]
+    pub stage: Option<Stage>,
 }
 
 impl Means {
@@ -81,6 +83,7 @@ impl Means {
             guard: Guard::open(&given.state_dir, &given.function)?,
             machine: Machine::look(&cgroups, Path::new(CGROUP_ROOT), &membership, given.max_runs),
             teller: Teller::new(&settings)?,
+            stage: None,
             cgroups,
             settings,
         })
@@ -191,6 +194,9 @@ async fn attempt(means: &Means, plan: &Plan, claim: &SharedClaim, halter: &Halte
 
 async fn run_program(means: &Means, plan: &Plan, halter: &Halter) -> io::Result<Ended> {
     let (given, invocation) = (&means.settings.given, &plan.invocation);
+    if let Some(stage) = &means.stage {
+        return stage.play(invocation, halter).await;
+    }
     let call_id = invocation.call_id.clone();
     let environment = means.machine.environment(invocation.resources, |name| env::var_os(name).is_some());
     let program = Program { environment, ..plan.program.clone() };
@@ -246,7 +252,7 @@ async fn claim(guard: Guard, plan: &Plan, from: From, keep: Duration) -> io::Res
         From::Released => guard.take_over(&id, None),
         From::Dead(owner) => guard.take_over(&id, Some(&owner)),
     };
-    spawn_blocking(claim).await.map_err(io::Error::other)?
+    blocking(claim).await?
 }
 
 /// Stores the result.
@@ -312,11 +318,8 @@ async fn with_outputs<T: Send + 'static>(
     action: impl FnOnce(&Outputs) -> Result<T, OutputError> + Send + 'static,
 ) -> Result<T, OutputError> {
     let outputs = plan.outputs.clone();
-    spawn_blocking(move || action(&outputs)).await.map_err(|error| OutputError::Files {
-        what: "work on",
-        path: "the outputs".into(),
-        error: io::Error::other(error),
-    })?
+    let acted = blocking(move || action(&outputs)).await;
+    acted.map_err(|error| OutputError::Files { what: "work on", path: "the outputs".into(), error })?
 }
 
 /// A report must stay below the limit for callback bodies: a cut one cannot be verified.

@@ -4,8 +4,9 @@ use crate::guard::Owner;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 use zeebe2faas_contract::CallId;
 
 /// More than this many are not watched at once: the one looked at longest ago is forgotten.

@@ -67,7 +67,8 @@ impl Halter {
         *self.0.borrow()
     }
 
-    async fn halted(&self) -> Halt {
+    /// Waits until the run shall end, and says why.
+    pub async fn halted(&self) -> Halt {
         let mut changes = self.0.subscribe();
         loop {
             if let Some(halt) = *changes.borrow_and_update() {
