@@ -74,6 +74,11 @@ impl App {
         Ok(Self { core: Core::new(settings, peers, ledger)?, callback, admin })
     }
 
+    /// The steps, which go on to be reached while it runs.
+    pub const fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
     /// Where callbacks arrive.
     pub fn callback_address(&self) -> std::io::Result<SocketAddr> {
         self.callback.local_addr()

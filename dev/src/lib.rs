@@ -1,10 +1,13 @@
-//! For trying out and for tests, never linked into the bridge: a real Zeebe broker to start ([`broker`]), an
-//! OpenFaaS-compatible function host ([`host`]), synthetic Pleiades couples ([`phr`]), the [`demo`] of them all, and the
-//! [`mod@bench`] of the bridge.
+//! For trying out and for tests, never linked into the bridge: a Zeebe-compatible [`engine`], a real Zeebe broker to
+//! start ([`broker`]), an OpenFaaS-compatible function host ([`host`]), all of it in one process ([`up`]), synthetic
+//! Pleiades couples ([`phr`]), the [`demo`], and the [`mod@bench`] of the bridge.
 
 pub mod bench;
 pub mod broker;
 pub mod demo;
+pub mod engine;
 pub mod host;
 pub mod machine;
 pub mod phr;
+pub mod site;
+pub mod up;

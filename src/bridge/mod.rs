@@ -53,7 +53,11 @@ use in_flight::{InFlight, Load, Taken};
 use render::Templates;
 use replicas::Replicas;
 use running::Running;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use turns::Turns;
@@ -82,7 +86,7 @@ pub struct Bridge(Arc<Parts>);
 
 struct Parts {
     settings: Settings,
-    templates: Templates,
+    templates: RwLock<Arc<Templates>>,
     zeebe: Client,
     gateway: Gateway,
     ledger: Ledger,
@@ -139,7 +143,7 @@ impl Bridge {
             unwritten: Arc::new(Semaphore::new(inbound::MAX_UNWRITTEN)),
             tasks: TaskTracker::new(),
             settings,
-            templates,
+            templates: RwLock::new(Arc::new(templates)),
             zeebe,
             gateway,
             ledger,
@@ -151,6 +155,16 @@ impl Bridge {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// The templates that jobs are prepared with.
+    fn templates(&self) -> Arc<Templates> {
+        Arc::clone(&self.0.templates.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Prepares jobs with these from now on; a call that began keeps its command.
+    pub fn use_templates(&self, templates: Templates) {
+        *self.0.templates.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(templates);
     }
 
     /// The figures.

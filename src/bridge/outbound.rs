@@ -38,14 +38,14 @@ struct Plan {
 
 impl Bridge {
     pub(super) async fn begin(&self, job: &Job, permit: OwnedSemaphorePermit) {
-        let Parts { settings, templates, ledger, .. } = &*self.0;
+        let Parts { settings, ledger, .. } = &*self.0;
         self.0.metrics.activated(&job.job_type);
         match throw::read(job) {
             Ok(None) => {}
             Ok(Some(error)) => return self.throw(job, &error).await,
             Err(mistake) => return self.raise_incident(job, mistake).await,
         }
-        let prepared = match prepare::prepare(job, templates, settings, now_ms()) {
+        let prepared = match prepare::prepare(job, &self.templates(), settings, now_ms()) {
             Ok(prepared) => prepared,
             Err(mistake) => return self.not_prepared(job, mistake).await,
         };

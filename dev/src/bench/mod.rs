@@ -43,6 +43,9 @@ pub enum BenchError {
     /// The broker.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// The bridge's folder.
+    #[error(transparent)]
+    Site(#[from] crate::site::SiteError),
     /// Zeebe said no.
     #[error(transparent)]
     Zeebe(#[from] zeebe2faas::zeebe::Error),
