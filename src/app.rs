@@ -5,7 +5,7 @@ mod core;
 pub use self::core::{Core, Routes};
 
 use crate::{
-    bridge::{Peers, render::Templates, replicas},
+    bridge::{Bridge, Peers, render::Templates, replicas},
     config::{self, Settings},
     ledger::{Ledger, LedgerError},
     listener::{self, serve},
@@ -75,8 +75,8 @@ impl App {
     }
 
     /// The steps, which go on to be reached while it runs.
-    pub const fn bridge(&self) -> &Bridge {
-        &self.bridge
+    pub fn bridge(&self) -> &Bridge {
+        self.core.bridge()
     }
 
     /// Where callbacks arrive.
