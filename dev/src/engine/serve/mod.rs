@@ -12,6 +12,7 @@ mod writer;
 
 pub use clock::Clock;
 
+use super::machine::Event;
 use ask::Ask;
 use futures_util::Stream;
 use service::Service;
@@ -24,7 +25,10 @@ use tokio::{
 };
 use tokio_stream::{StreamExt, wrappers::TcpListenerStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::transport::{self, Server, server::Connected};
+use tonic::{
+    service::Routes,
+    transport::{self, Server, server::Connected},
+};
 use writer::Writer;
 
 /// Requests that wait for the machine; above it RESOURCE_EXHAUSTED, as from a broker under pressure.
@@ -81,11 +85,26 @@ impl Engine {
 
     /// One that does not listen: [`serve`](Self::serve) gives it connections.
     pub fn in_process(clock: Clock) -> Self {
+        Self::told_to(clock, None)
+    }
+
+    /// The same, and all that happens in it: for simulations, since nobody else reads it.
+    pub fn watched(clock: Clock) -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (told, events) = mpsc::unbounded_channel();
+        (Self::told_to(clock, Some(told)), events)
+    }
+
+    fn told_to(clock: Clock, told: Option<mpsc::UnboundedSender<Event>>) -> Self {
         let stop = CancellationToken::new();
         let (sender, asks) = mpsc::channel(QUEUE);
-        tokio::spawn(Writer::new(clock, asks, sender.downgrade()).run(stop.clone()));
+        tokio::spawn(Writer::new(clock, asks, sender.downgrade(), told).run(stop.clone()));
         let service = Service::new(sender);
         Self { address: None, service, server: None, _stopped_when_dropped: stop.clone().drop_guard(), stop }
+    }
+
+    /// The gateway's methods, for whoever serves them himself.
+    pub fn routes(&self) -> Routes {
+        names::routes(self.service.clone())
     }
 
     /// Serves these connections, such as one end of [`tokio::io::duplex`], until there are no more of them and all are
@@ -99,7 +118,7 @@ impl Engine {
     {
         Server::builder()
             .max_concurrent_streams(MAX_REQUESTS_PER_CONNECTION)
-            .add_routes(names::routes(self.service.clone()))
+            .add_routes(self.routes())
             .serve_with_incoming_shutdown(connections, self.stop.clone().cancelled_owned())
     }
 

@@ -26,10 +26,17 @@ pub(super) struct Writer {
     streams: Streams,
     polls: Polls,
     results: Results,
+    /// Hears everything, in a simulation.
+    told: Option<mpsc::UnboundedSender<Event>>,
 }
 
 impl Writer {
-    pub(super) fn new(clock: Clock, asks: mpsc::Receiver<Ask>, back: mpsc::WeakSender<Ask>) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        asks: mpsc::Receiver<Ask>,
+        back: mpsc::WeakSender<Ask>,
+        told: Option<mpsc::UnboundedSender<Event>>,
+    ) -> Self {
         let machine = Machine::new(PARTITION);
         Self {
             machine,
@@ -39,6 +46,7 @@ impl Writer {
             streams: Streams::default(),
             polls: Polls::default(),
             results: Results::default(),
+            told,
         }
     }
 
@@ -140,6 +148,10 @@ impl Writer {
     fn hand_out(&mut self, push: bool) {
         let mut events: VecDeque<Event> = self.machine.take_events().into();
         while let Some(event) = events.pop_front() {
+            if let Some(told) = &self.told {
+                // Nobody may listen any more.
+                let _gone = told.send(event.clone());
+            }
             match event {
                 Event::JobActivatable { key, job_type, tenant } => {
                     if !(push && self.push(key, &job_type, &tenant)) {
