@@ -1,6 +1,7 @@
 //! What the machine is asked, what it answers, and what it tells unasked.
 
 use serde_json::{Map, Value};
+use tonic::Code;
 use zeebe2faas::zeebe::proto;
 
 /// A request to the machine: one for each RPC, and two for job streams.
@@ -72,9 +73,42 @@ pub enum Reply {
 #[error("{code:?}: {message}")]
 pub struct Rejection {
     /// The status code.
-    pub code: tonic::Code,
+    pub code: Code,
     /// The status' text.
     pub message: String,
+}
+
+impl Rejection {
+    pub(super) fn rejected(code: Code, command: &str, kind: &str, reason: &str) -> Self {
+        Self { code, message: format!("Command '{command}' rejected with code '{kind}': {reason}") }
+    }
+
+    pub(super) fn not_found(command: &str, reason: impl AsRef<str>) -> Self {
+        Self::rejected(Code::NotFound, command, "NOT_FOUND", reason.as_ref())
+    }
+
+    pub(super) fn invalid_state(command: &str, reason: impl AsRef<str>) -> Self {
+        Self::rejected(Code::FailedPrecondition, command, "INVALID_STATE", reason.as_ref())
+    }
+
+    pub(super) fn already_exists(command: &str, reason: impl AsRef<str>) -> Self {
+        Self::rejected(Code::AlreadyExists, command, "ALREADY_EXISTS", reason.as_ref())
+    }
+
+    /// What the gateway refuses by itself.
+    pub(super) fn invalid_argument(message: String) -> Self {
+        Self { code: Code::InvalidArgument, message }
+    }
+
+    /// Only the default tenant is there, named or not.
+    pub(super) fn check_tenant(rpc: &str, tenant: &str) -> Result<(), Self> {
+        if tenant.trim().is_empty() || tenant == super::DEFAULT_TENANT {
+            return Ok(());
+        }
+        Err(Self::invalid_argument(format!(
+            "Expected to handle gRPC request {rpc} with tenant identifier '{tenant}', but multi-tenancy is disabled"
+        )))
+    }
 }
 
 /// What happened, in order.
