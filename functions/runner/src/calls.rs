@@ -173,7 +173,7 @@ impl Calls {
             match self.situation(id).await? {
                 Situation::Ended(bytes) => return ended(&bytes),
                 Situation::Vacant(from) => {
-                    if let Some(report) = self.bury(id, from).await? {
+                    if let Some(report) = self.bury(id, from, only_unknown).await? {
                         return Ok(CallState::Ended { report: Box::new(report) });
                     }
                 }
@@ -274,15 +274,23 @@ impl Calls {
         Start::Running(run, true)
     }
 
-    /// Stores that a call was cancelled before it ran; `None` if somebody was faster.
-    async fn bury(&self, id: &CallId, from: From) -> io::Result<Option<Report>> {
+    /// Stores the end of a call that nobody runs; `None` if somebody was faster. `only_unknown`: who wanted to hear of its
+    /// end, and takes it for lost, hears that it was begun.
+    async fn bury(&self, id: &CallId, from: From, only_unknown: bool) -> io::Result<Option<Report>> {
         let function = self.means.settings.given.function.clone();
         let invocation = Invocation::new(id.clone(), function, Vec::new(), Vec::new(), 0);
-        let message = match &from {
-            From::Nobody => "the call was cancelled before it came",
-            From::Released | From::Dead(_) => "the call was cancelled after the runner that ran it had stopped",
+        let (outcome, message) = match &from {
+            From::Nobody => (Outcome::Cancelled, "the call was cancelled before it came".to_owned()),
+            From::Released | From::Dead(_) if only_unknown => {
+                let why = "began this call, but its pod stopped or was killed before the end, and nobody ran it again; \
+                           see the pod's events, then try again";
+                (Outcome::Failed, format!("{} {why}", invocation.function))
+            }
+            From::Released | From::Dead(_) => {
+                (Outcome::Cancelled, "the call was cancelled after the runner that ran it had stopped".to_owned())
+            }
         };
-        let report = verdict::not_run(&invocation, Outcome::Cancelled, message.into());
+        let report = verdict::not_run(&invocation, outcome, message);
         let bytes = serde_json::to_vec(&report)?;
         let keep_ms = u64::try_from(self.means.settings.given.keep_tombstones.as_millis()).unwrap_or(u64::MAX);
         let (guard, id) = (self.means.guard.clone(), id.clone());
