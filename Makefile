@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas/tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real fault-matrix soak lint advisories fuzz fmt bench setup
+.PHONY: help demo test test-real simulate fault-matrix soak lint advisories fuzz fmt bench setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test-real: ## Run the tests on a real Zeebe broker and real OTB, and those in Ch
 	cargo test -p zeebe2faas-tests --test real
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 	node --test tests/browser/*.test.js
+
+simulate: ## Run SEEDS (1000) disturbed runs under virtual time, or show all that happens in one SEED
+	@$(SETUP) build otb
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test -p zeebe2faas-tests --test simulation -- --nocapture every_promise
 
 fault-matrix: ## Let every fault happen at every step, and write docs/reliability.md (10 minutes)
 	@$(SETUP) build zeebe

@@ -4,7 +4,6 @@ use crate::{
     functions::{Functions, GUARDED, PLAIN},
     http::{Answer, Message, Server, Silence, send},
     replicas::Replicas,
-    seen::Asked,
     world::World,
 };
 use axum::http::{HeaderValue, Method};
@@ -17,7 +16,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use zeebe2faas_contract::Invocation;
 
 /// The gateway waits for a function no longer.
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(240);
@@ -84,13 +82,6 @@ impl Faas {
         let (weather, dice) = (self.world.weather(), &self.world.dice);
         if dice.happens(weather.full) {
             return Answer::plain(429, "full");
-        }
-        if let Ok(Invocation { call_id, deadline_ms, .. }) = serde_json::from_slice(&message.body) {
-            if !replicas.knows(&call_id) {
-                self.world.complain(format!("{call_id} was asked for before a ledger had it"));
-            }
-            let asked = Asked { guarded: function == GUARDED, deadline_ms };
-            self.world.seen().asked.entry(call_id).or_insert(asked);
         }
         let times = match () {
             () if dice.happens(weather.invocation_lost) => 0,

@@ -2,6 +2,7 @@
 
 use crate::{
     http::{Answer, Message, Silence, serve},
+    processes::TIMEOUT_SECONDS,
     seen::{How, Run},
     world::{Breakage, World},
 };
@@ -9,13 +10,13 @@ use axum::Router;
 use clap::Parser;
 use serde_json::json;
 use std::{
+    collections::BTreeSet,
     os::unix::{fs::symlink, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tempfile::TempDir;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use zeebe2faas_contract::{Invocation, KeyRing};
@@ -31,6 +32,8 @@ use zeebe2faas_runner::{
 pub const GUARDED: &str = "guarded";
 pub const PLAIN: &str = "plain";
 const PODS: usize = 2;
+/// Longer than any call may take.
+const HANGS: Duration = Duration::from_secs(2 * TIMEOUT_SECONDS);
 /// Between SIGTERM and the end of a program.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -38,14 +41,24 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy)]
 pub struct Product {
     pub takes: Duration,
-    /// So many runs fail before one succeeds.
+    /// So many calls fail before one succeeds.
     pub failures: usize,
+    /// Those take longer than any call may.
+    pub hangs: bool,
+}
+
+impl Product {
+    /// What the so many-th call does, from 0.
+    fn attempt(self, attempt: usize) -> (Duration, i32) {
+        let fails = attempt < self.failures;
+        (if fails && self.hangs { HANGS } else { self.takes }, i32::from(fails))
+    }
 }
 
 pub struct Functions {
     world: Arc<World>,
     products: Arc<[Product]>,
-    folder: TempDir,
+    folder: PathBuf,
     ring: KeyRing,
     pods: Mutex<Pods>,
 }
@@ -65,10 +78,9 @@ struct Pod {
 }
 
 impl Functions {
-    pub fn start(world: Arc<World>, products: Arc<[Product]>, secret: &KeyRing) -> Arc<Self> {
-        let folder = folder();
-        std::fs::create_dir(folder.path().join("state")).expect("a folder");
-        let ring = secret.for_function(GUARDED);
+    /// The folder has another, `state`.
+    pub fn start(world: Arc<World>, products: Arc<[Product]>, folder: &Path, secret: &KeyRing) -> Arc<Self> {
+        let (folder, ring) = (folder.to_owned(), secret.for_function(GUARDED));
         let functions = Arc::new(Self { world, products, folder, ring, pods: Mutex::default() });
         (0..PODS).for_each(|_| functions.start_pod());
         functions
@@ -85,8 +97,8 @@ impl Functions {
 
     /// It sees the shared state directory through a link of its own, which its death cuts.
     fn pod(&self, name: String) -> Pod {
-        let place = self.folder.path().join(&name);
-        symlink(self.folder.path().join("state"), &place).expect("a link");
+        let place = self.folder.join(&name);
+        symlink(self.folder.join("state"), &place).expect("a link");
         self.pod_at(name, place)
     }
 
@@ -137,7 +149,7 @@ impl Functions {
             let mut pods = self.pods();
             pods.started += 1;
             let name = format!("pod-{}", pods.started);
-            return Ok(self.pod_at(name.clone(), self.folder.path().join(name)));
+            return Ok(self.pod_at(name.clone(), self.folder.join(name)));
         }
         let pods = self.pods();
         match pods.running.len() {
@@ -151,9 +163,8 @@ impl Functions {
             return Answer::plain(400, "not an invocation");
         };
         let run = begin(&self.world, &invocation, false);
-        let product = product_of(&self.products, &invocation);
-        sleep(product.takes).await;
-        let code = exit_code(&self.world, product, run);
+        let (takes, code) = product_of(&self.products, &invocation).attempt(attempt(&self.world, run));
+        sleep(takes).await;
         end(&self.world, run, How::Exited(code));
         let status = if code == 0 { 200 } else { 500 };
         Answer::plain(status, json!({ "run": run }).to_string())
@@ -162,13 +173,6 @@ impl Functions {
     fn pods(&self) -> MutexGuard<'_, Pods> {
         self.pods.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// In memory where the system has such a folder: the runner waits for the disk at each step.
-fn folder() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    made.expect("a folder")
 }
 
 fn arguments(place: &Path) -> Arguments {
@@ -185,7 +189,7 @@ async fn play(
     halter: Halter,
 ) -> std::io::Result<Ended> {
     let run = begin(&world, &invocation, true);
-    let product = product_of(&products, &invocation);
+    let (takes, code) = product_of(&products, &invocation).attempt(attempt(&world, run));
     let started_at_ms = now_ms();
     let cause = tokio::select! {
         biased;
@@ -194,7 +198,7 @@ async fn play(
             std::future::pending().await
         }
         halt = halter.halted() => Some(Cause::Halt(halt)),
-        () = sleep(product.takes) => None,
+        () = sleep(takes) => None,
         () = sleep(Deadline { at_ms: invocation.deadline_ms }.remaining()) => Some(Cause::Deadline),
     };
     if cause.is_some() && life.run_until_cancelled(sleep(LAST_WORDS)).await.is_none() {
@@ -202,10 +206,7 @@ async fn play(
         std::future::pending::<()>().await;
     }
     let (how, status) = match cause {
-        None => {
-            let code = exit_code(&world, product, run);
-            (How::Exited(code), ExitStatus::from_raw(code << 8))
-        }
+        None => (How::Exited(code), ExitStatus::from_raw(code << 8)),
         Some(Cause::Deadline) => (How::AtDeadline, ExitStatus::from_raw(15)),
         Some(Cause::Halt(Halt::Cancelled)) => (How::Cancelled, ExitStatus::from_raw(15)),
         Some(Cause::Halt(_)) => (How::Killed, ExitStatus::from_raw(15)),
@@ -243,13 +244,10 @@ fn end(world: &World, run: usize, how: How) {
     world.line(format_args!("run {run} ends: {how:?}"));
 }
 
-/// The runs of a product fail until they have failed often enough.
-fn exit_code(world: &World, product: Product, run: usize) -> i32 {
+/// How many other calls of the same product began before this run's.
+fn attempt(world: &World, run: usize) -> usize {
     let seen = world.seen();
-    let same = |other: &&Run| other.product == seen.runs[run].product && other.call != seen.runs[run].call;
-    let failed = |other: &&Run| matches!(other.ended, Some((_, How::Exited(1))));
-    let mut calls: Vec<_> = seen.runs.iter().filter(same).filter(failed).map(|run| &run.call).collect();
-    calls.sort();
-    calls.dedup();
-    i32::from(calls.len() < product.failures)
+    let Run { product, call, .. } = &seen.runs[run];
+    let others = seen.runs[..run].iter().filter(|other| other.product == *product && other.call != *call);
+    others.map(|other| &other.call).collect::<BTreeSet<_>>().len()
 }

@@ -74,8 +74,8 @@ fn is_true(seen: &Seen, instance: Instance, outcome: &Outcome, end: &End) -> Res
             }
         }
         Status::TimedOut => {
-            let asked = seen.asked.get(call).ok_or("timed out, but OpenFaaS was never asked")?;
-            if end.at_ms + TOLERANCE_MS < asked.deadline_ms {
+            let deadline_ms = seen.deadlines.get(call).ok_or("timed out, but OpenFaaS was never asked")?;
+            if end.at_ms + TOLERANCE_MS < *deadline_ms {
                 return Err("timed out before its deadline".to_owned());
             }
             told.map_or(Ok(()), |run| Err(format!("timed out, but the bridge had taken the end of run {run}")))
@@ -90,7 +90,7 @@ fn is_true(seen: &Seen, instance: Instance, outcome: &Outcome, end: &End) -> Res
 
 /// The run whose end the bridge took before it could take the call for timed out.
 fn told_in_time(seen: &Seen, call: &CallId) -> Option<usize> {
-    let deadline_ms = seen.asked.get(call)?.deadline_ms;
+    let deadline_ms = *seen.deadlines.get(call)?;
     let in_time = |at_ms| at_ms + TOLERANCE_MS < deadline_ms + GRACE_MS;
     seen.acknowledged.iter().find(|told| told.call == *call && in_time(told.at_ms)).map(|told| told.run)
 }

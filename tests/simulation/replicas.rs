@@ -25,7 +25,7 @@ use zeebe2faas::{
     transport::{StandIn, Transport},
     zeebe::{self, Client},
 };
-use zeebe2faas_contract::{CallId, Report};
+use zeebe2faas_contract::{CallId, Invocation, Report};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const REPLICA_TIMEOUT: Duration = Duration::from_secs(3);
@@ -185,6 +185,7 @@ impl Replicas {
 
     async fn send(self: &Arc<Self>, request: &reqwest::Request) -> Result<Answer, zeebe2faas::transport::Failure> {
         let host = request.url().host_str().unwrap_or_default();
+        self.take_note(request);
         let (server, limit) = match host.strip_prefix("bridge-").and_then(|name| name.parse::<usize>().ok()) {
             Some(number) => (self.server(Some(number)), REPLICA_TIMEOUT),
             None => (self.faas.get().expect("it is there").server(Arc::clone(self)), REQUEST_TIMEOUT),
@@ -192,9 +193,14 @@ impl Replicas {
         send(&self.world, host, message(request), limit, server).await
     }
 
-    /// Whether a ledger has this call.
-    pub fn knows(&self, call: &CallId) -> bool {
-        self.all.iter().any(|replica| replica.disk.knows(call))
+    /// An invocation that leaves is in a ledger.
+    fn take_note(&self, request: &reqwest::Request) {
+        let body = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        let Ok(Invocation { call_id, deadline_ms, .. }) = serde_json::from_slice(body) else { return };
+        if !self.all.iter().any(|replica| replica.disk.knows(&call_id)) {
+            self.world.complain(format!("{call_id} was asked for before a ledger had it"));
+        }
+        self.world.seen().deadlines.entry(call_id).or_insert(deadline_ms);
     }
 
     /// What is not finished yet, in words; nothing where all is quiet.

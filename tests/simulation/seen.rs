@@ -7,8 +7,8 @@ use zeebe2faas_contract::CallId;
 pub struct Seen {
     /// Every start of a program or of a function without a runner, in order.
     pub runs: Vec<Run>,
-    /// Calls that OpenFaaS was asked for, and when they must have ended.
-    pub asked: BTreeMap<CallId, Asked>,
+    /// When the calls that OpenFaaS was asked for must have ended, as it was said first.
+    pub deadlines: BTreeMap<CallId, u64>,
     /// Ends of calls that were told, and for which 2xx was sent.
     pub acknowledged: Vec<Acknowledged>,
     /// How many messages Zeebe took, by correlation key.
@@ -18,11 +18,6 @@ pub struct Seen {
     /// Those that were cancelled.
     pub cancelled: BTreeSet<i64>,
     pub complaints: Vec<String>,
-}
-
-pub struct Asked {
-    pub guarded: bool,
-    pub deadline_ms: u64,
 }
 
 pub struct Run {
