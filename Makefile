@@ -11,23 +11,28 @@ FUZZ_SECONDS ?= 60
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas/tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real simulate fault-matrix soak lint advisories fuzz fmt bench setup
+.PHONY: help demo demo-zeebe test test-real simulate fault-matrix soak lint advisories fuzz fmt bench setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Run the Pleiades chain for five couples, on a real Zeebe broker and real OTB
-	@$(SETUP) build otb zeebe
+demo: ## Run the Pleiades chain for five couples, on the embedded engine and real OTB
+	@$(SETUP) build otb
 	cargo build --workspace --bins
 	$(BIN)/debug/zeebe2faas-dev demo
+
+demo-zeebe: ## The same on a real Zeebe broker
+	@$(SETUP) build otb zeebe
+	cargo build --workspace --bins
+	$(BIN)/debug/zeebe2faas-dev demo --start-zeebe
 
 test: ## Run the tests that need no broker
 	@$(SETUP) build otb
 	cargo build --workspace --bins
 	cargo test --workspace
 
-test-real: ## Run the tests on a real Zeebe broker and real OTB, and those in Chromium
-	@$(SETUP) build otb zeebe zeebe-rs browser
+test-real: ## Run the tests on a real Zeebe broker and real OTB, with other clients, and in Chromium
+	@$(SETUP) build otb zeebe zeebe-rs clients browser
 	cargo build --workspace --bins
 	cargo test -p zeebe2faas-tests --test real
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real

@@ -15,5 +15,6 @@ mod refusals;
 mod replicas;
 mod reply_job;
 mod stopping;
+mod up;
 mod zeebe_access;
 mod zeebe_client;

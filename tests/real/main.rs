@@ -3,6 +3,7 @@
 
 mod broker;
 mod chain;
+mod clients;
 mod descriptor;
 mod doctor;
 mod faas_call;

@@ -15,6 +15,7 @@ use tokio::{
     sync::mpsc,
     time::sleep,
 };
+use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{service::Routes, transport::Server};
 use zeebe2faas::zeebe::{Connect, proto::gateway_client::GatewayClient};
@@ -69,7 +70,8 @@ impl Zeebe {
             let carried = life.clone().run_until_cancelled_owned(carried);
             tokio::spawn(connected.clone().run_until_cancelled_owned(carried));
         }
-        let connections = tokio_stream::once(Ok::<_, io::Error>(server));
+        // The end of connections would be taken for a wish to stop.
+        let connections = tokio_stream::once(Ok::<_, io::Error>(server)).chain(tokio_stream::pending());
         tokio::spawn(Server::builder().add_routes(self.routes.clone()).serve_with_incoming(connections));
         Ok(client)
     }

@@ -1,12 +1,15 @@
 //! The door: an expression's text in, a value and what was odd about it out.
 
+use super::syntax::Node;
 use super::value::Value;
 use super::warning::Warning;
+use super::{evaluate, parser};
 
-/// A parsed expression; evaluating it never fails and never panics.
+/// A parsed expression; evaluating it never panics and ends within its limits.
 #[derive(Debug, Clone)]
 pub struct Expression {
     text: String,
+    root: Node,
 }
 
 /// Why a text is refused at deployment: it does not parse in Zeebe either, or it does and is not supported here.
@@ -32,6 +35,8 @@ pub struct Evaluated {
     pub value: Value,
     /// What FEEL could not do, in the order of evaluation.
     pub warnings: Vec<Warning>,
+    /// Why there is no value at all, which is an incident in Zeebe.
+    pub failure: Option<String>,
 }
 
 /// Parses `text`, given without the leading `=`.
@@ -40,21 +45,24 @@ pub struct Evaluated {
 ///
 /// Fails when Zeebe would not parse it, or when it needs what is not supported here.
 pub fn parse(text: &str) -> Result<Expression, Refusal> {
-    Ok(Expression { text: text.to_owned() })
+    let root = parser::parse(text)?;
+    Ok(Expression { text: text.to_owned(), root })
 }
 
 impl Expression {
     /// Evaluates with the variables of `scope`; `now` is the time in milliseconds since 1970.
     #[must_use]
     pub fn evaluate(&self, scope: &dyn Scope, now: i64) -> Evaluated {
-        let _ = (scope, now);
-        Evaluated { value: Value::Null, warnings: Vec::new() }
+        evaluate::evaluate(&self.root, scope, now)
     }
 
-    /// The free variables, in the order in which they first appear.
+    /// The variables that it reads, in the order in which they first appear. Within a filter, entries of the items are
+    /// among them: only evaluation can tell them apart.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        Vec::new()
+        let mut free = Vec::new();
+        self.root.free_names(&mut Vec::new(), &mut free);
+        free.into_iter().map(str::to_owned).collect()
     }
 
     /// The text that was parsed.

@@ -87,8 +87,11 @@ impl Machine {
             Expression::Feel(feel) => feel,
         };
         let evaluated = feel.evaluate(&Scope { machine: self, key, covering }, self.now);
-        let (value, type_name) = (evaluated.value.to_json(), evaluated.value.type_name());
-        Ok(Outcome { value, type_name, text, warnings: warnings(&evaluated.warnings) })
+        let warnings = warnings(&evaluated.warnings);
+        if let Some(failure) = evaluated.failure {
+            return Err(Failure::extract_value(failure + &warnings));
+        }
+        Ok(Outcome { value: evaluated.value.to_json(), type_name: evaluated.value.type_name(), text, warnings })
     }
 
     pub(super) fn evaluate_string(&self, expression: &Expression, scope: Option<i64>) -> Result<String, Failure> {
@@ -173,6 +176,6 @@ fn warnings(warnings: &[feel::Warning]) -> String {
     if warnings.is_empty() {
         return String::new();
     }
-    let lines: Vec<_> = warnings.iter().map(|warning| format!("[{:?}] {}", warning.kind, warning.message)).collect();
+    let lines: Vec<_> = warnings.iter().map(|warning| format!("[{}] {}", warning.kind, warning.message)).collect();
     format!(" The evaluation reported the following warnings:\n{}", lines.join("\n"))
 }

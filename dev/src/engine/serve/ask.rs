@@ -38,7 +38,6 @@ pub(super) struct Stream {
     pub worker: String,
     pub timeout_ms: i64,
     pub fetch_variables: Vec<String>,
-    pub tenants: Vec<String>,
     pub jobs: mpsc::Sender<Handed>,
 }
 

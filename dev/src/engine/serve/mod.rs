@@ -7,6 +7,8 @@ mod ask;
 mod clock;
 mod names;
 mod service;
+#[cfg(test)]
+mod tests;
 mod waiting;
 mod writer;
 
@@ -107,8 +109,7 @@ impl Engine {
         names::routes(self.service.clone())
     }
 
-    /// Serves these connections, such as one end of [`tokio::io::duplex`], until there are no more of them and all are
-    /// closed, or until the engine stops.
+    /// Serves these connections, such as one end of [`tokio::io::duplex`], until the engine stops.
     pub fn serve<IO>(
         &self,
         connections: impl Stream<Item = io::Result<IO>> + Send + 'static,
@@ -119,7 +120,11 @@ impl Engine {
         Server::builder()
             .max_concurrent_streams(MAX_REQUESTS_PER_CONNECTION)
             .add_routes(self.routes())
-            .serve_with_incoming_shutdown(connections, self.stop.clone().cancelled_owned())
+            // The end of connections would be taken for a wish to stop.
+            .serve_with_incoming_shutdown(
+                connections.chain(tokio_stream::pending()),
+                self.stop.clone().cancelled_owned(),
+            )
     }
 
     /// Where it listens; none when it does not.

@@ -1,36 +1,37 @@
-//! Names the method that nobody here knows: an empty UNIMPLEMENTED helps no one.
+//! Says what tonic leaves unsaid: the name of a method that nobody here knows, and a broker's word for a message that is
+//! too large.
 
 use super::{MAX_MESSAGE_BYTES, service::Service};
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderValue, Response},
+    http::Response,
     middleware::{self, Next},
 };
 use tonic::{Code, Status, service::Routes};
 use zeebe2faas::zeebe::proto::gateway_server::GatewayServer;
 
-const MESSAGE: &str = "grpc-message";
-
 /// The gateway's methods, and an answer to all others.
 pub(super) fn routes(service: Service) -> Routes {
-    let gateway = GatewayServer::new(service)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Routes::from(Routes::new(gateway).into_axum_router().layer(middleware::from_fn(name)))
+    // Messages out are cut to that size where they are made.
+    let gateway = GatewayServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    Routes::from(Routes::new(gateway).into_axum_router().layer(middleware::from_fn(say)))
 }
 
-async fn name(request: Request, next: Next) -> Response<Body> {
+async fn say(request: Request, next: Next) -> Response<Body> {
     let method = request.uri().path().trim_start_matches('/').to_owned();
-    let mut response = next.run(request).await;
-    let unimplemented = Status::from_header_map(response.headers()).is_some_and(|s| s.code() == Code::Unimplemented);
-    let headers = response.headers_mut();
-    if unimplemented && headers.get(MESSAGE).is_none_or(HeaderValue::is_empty) {
-        let text = format!("the embedded engine has no method {method}; a real Zeebe has");
-        // A path is visible ASCII already, as the header demands it.
-        if let Ok(text) = HeaderValue::try_from(text.replace('%', "%25")) {
-            headers.insert(MESSAGE, text);
+    let response = next.run(request).await;
+    let Some(status) = Status::from_header_map(response.headers()) else { return response };
+    let said = match status.code() {
+        Code::Unimplemented if status.message().is_empty() => {
+            Status::unimplemented(format!("Method not found: {method}; the embedded engine has what zeebe2faas uses"))
         }
-    }
-    response
+        // Only tonic's decoder says so here, and the broker says it with another code.
+        Code::OutOfRange => {
+            let text = format!("gRPC message exceeds maximum size {MAX_MESSAGE_BYTES}: {}", status.message());
+            Status::resource_exhausted(text)
+        }
+        _ => return response,
+    };
+    said.into_http()
 }

@@ -28,6 +28,8 @@ const STREAM_BUFFER: usize = 32;
 const BATCH_OVERHEAD_BYTES: usize = 64;
 /// What each job needs beside itself there, in bytes.
 const JOB_OVERHEAD_BYTES: usize = 8;
+/// The only tenant: there are no others, as in a Zeebe without multi-tenancy.
+const DEFAULT_TENANT: &str = "<default>";
 
 #[derive(Clone)]
 pub(super) struct Service(mpsc::Sender<Ask>);
@@ -54,7 +56,7 @@ impl Service {
         })
     }
 
-    async fn answer<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, Status> {
+    pub(super) async fn answer<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, Status> {
         let (answer, answered) = oneshot::channel();
         self.ask(ask(answer))?;
         answered.await.map_err(|_| stopping())?.map_err(status)
@@ -106,6 +108,11 @@ impl Gateway for Service {
             Ok(0) => Some(LONG_POLL),
             Ok(ms) => Some(Duration::from_millis(ms)),
         };
+        if request.max_jobs_to_activate < 1 {
+            // As Zeebe's gateway: it asks nobody, and waits for jobs that cannot come.
+            tokio::time::sleep(wait.unwrap_or_default()).await;
+            return Ok(Response::new(Box::pin(tokio_stream::empty())));
+        }
         let (answer, mut answered) = oneshot::channel();
         self.ask(Ask::Activate { request, waits: wait.is_some(), answer })?;
         let jobs = match timeout(wait.unwrap_or(Duration::MAX), &mut answered).await {
@@ -133,7 +140,6 @@ impl Gateway for Service {
             worker: request.worker,
             timeout_ms: request.timeout,
             fetch_variables: request.fetch_variable,
-            tenants: request.tenant_ids,
             jobs,
         };
         self.answer(|answer| Ask::Stream(stream, answer)).await?;
@@ -154,7 +160,8 @@ impl Gateway for Service {
         };
         let instance = request.request.unwrap_or_default();
         let completed = timeout(wait, self.answer(|answer| Ask::CreateWithResult(instance, answer))).await;
-        let late = |_| Status::deadline_exceeded(format!("Time out between gateway and broker: no result in {wait:?}"));
+        let late =
+            |_| Status::deadline_exceeded(format!("Time out between gateway and broker: no end within {wait:?}"));
         let completed = completed.map_err(late)??;
         let (created, mut variables) = (completed.created, completed.variables);
         if !request.fetch_variables.is_empty() {
@@ -257,6 +264,11 @@ fn check(request: &StreamActivatedJobsRequest) -> Result<(), Status> {
     }
     if request.timeout < 1 {
         return wrong("timeout", "greater than zero", &request.timeout.to_string());
+    }
+    if let Some(tenant) = request.tenant_ids.iter().find(|tenant| *tenant != DEFAULT_TENANT) {
+        return Err(Status::invalid_argument(format!(
+            "Expected to handle gRPC request StreamActivatedJobs with tenant identifier '{tenant}', but multi-tenancy is disabled"
+        )));
     }
     Ok(())
 }

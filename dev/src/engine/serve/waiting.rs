@@ -9,9 +9,6 @@ use std::collections::{HashMap, VecDeque};
 use tokio::sync::mpsc::OwnedPermit;
 use zeebe2faas::zeebe::proto::{ActivateJobsRequest, CreateProcessInstanceResponse};
 
-/// Zeebe's name of the tenant that is there where there are no tenants.
-const DEFAULT_TENANT: &str = "<default>";
-
 /// Open job streams; those of one type take turns.
 #[derive(Default)]
 pub(super) struct Streams(HashMap<String, VecDeque<Stream>>);
@@ -28,22 +25,15 @@ impl Streams {
     }
 
     /// The stream whose turn it is, with a place for one job.
-    pub(super) fn next(&mut self, job_type: &str, tenant: &str) -> Option<(&Stream, OwnedPermit<Handed>)> {
+    pub(super) fn next(&mut self, job_type: &str) -> Option<(&Stream, OwnedPermit<Handed>)> {
         let streams = self.0.get_mut(job_type)?;
         streams.retain(|stream| !stream.jobs.is_closed());
-        let (place, permit) = streams.iter().enumerate().find_map(|(place, stream)| {
-            let permit = sees(&stream.tenants, tenant).then(|| stream.jobs.clone().try_reserve_owned().ok());
-            Some((place, permit.flatten()?))
-        })?;
+        let free = |(place, stream): (usize, &Stream)| Some((place, stream.jobs.clone().try_reserve_owned().ok()?));
+        let (place, permit) = streams.iter().enumerate().find_map(free)?;
         let stream = streams.remove(place)?;
         streams.push_back(stream);
         Some((streams.back()?, permit))
     }
-}
-
-/// Whether a request for jobs of these tenants is for this one's.
-pub(super) fn sees(tenants: &[String], tenant: &str) -> bool {
-    if tenants.is_empty() { tenant == DEFAULT_TENANT } else { tenants.iter().any(|own| own == tenant) }
 }
 
 /// A poll that found no job.
@@ -58,11 +48,14 @@ pub(super) struct Polls(HashMap<String, VecDeque<Poll>>);
 
 impl Polls {
     pub(super) fn add(&mut self, poll: Poll) {
-        self.0.retain(|_, polls| {
-            polls.retain(|poll| !poll.answer.is_closed());
-            !polls.is_empty()
-        });
-        match limit("long polls", self.0.values().map(VecDeque::len).sum(), MAX_LONG_POLLS) {
+        let count = |polls: &Self| polls.0.values().map(VecDeque::len).sum();
+        if count(self) >= MAX_LONG_POLLS {
+            self.0.retain(|_, polls| {
+                polls.retain(|poll| !poll.answer.is_closed());
+                !polls.is_empty()
+            });
+        }
+        match limit("long polls", count(self), MAX_LONG_POLLS) {
             Ok(()) => self.0.entry(poll.request.r#type.clone()).or_default().push_back(poll),
             Err(rejection) => reply(poll.answer, Err(rejection)),
         }

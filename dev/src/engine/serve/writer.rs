@@ -3,7 +3,7 @@
 use super::{
     ask::{Answer, Ask, Completed, Handed},
     clock::Clock,
-    waiting::{Poll, Polls, Results, Streams, reply, sees},
+    waiting::{Poll, Polls, Results, Streams, reply},
 };
 use crate::engine::machine::{Command, Event, Machine, Rejection, Reply};
 use std::collections::VecDeque;
@@ -139,7 +139,11 @@ impl Writer {
             // Before its events: it may be over already.
             Ok(Reply::Created(created)) => self.results.add(created, answer),
             Ok(other) => reply(answer, Err(unexpected(&other))),
-            Err(rejection) => reply(answer, Err(rejection)),
+            Err(Rejection { code, message }) => {
+                // Its own command in Zeebe, and rejected by its own name.
+                let message = message.replacen("Command 'CREATE'", "Command 'CREATE_WITH_AWAITING_RESULT'", 1);
+                reply(answer, Err(Rejection { code, message }));
+            }
         }
         self.hand_out(true);
     }
@@ -153,9 +157,9 @@ impl Writer {
                 let _gone = told.send(event.clone());
             }
             match event {
-                Event::JobActivatable { key, job_type, tenant } => {
-                    if !(push && self.push(key, &job_type, &tenant)) {
-                        self.serve_polls(&job_type, &tenant);
+                Event::JobActivatable { key, job_type, .. } => {
+                    if !(push && self.push(key, &job_type)) {
+                        self.serve_polls(&job_type);
                     }
                 }
                 Event::InstanceEnded { key, completed, variables, .. } => {
@@ -175,14 +179,14 @@ impl Writer {
     }
 
     /// Whether a stream took the job, or nobody needs to.
-    fn push(&mut self, key: i64, job_type: &str, tenant: &str) -> bool {
-        let Some((stream, place)) = self.streams.next(job_type, tenant) else { return false };
+    fn push(&mut self, key: i64, job_type: &str) -> bool {
+        let Some((stream, place)) = self.streams.next(job_type) else { return false };
         let command = Command::PushJob {
             key,
             worker: stream.worker.clone(),
             timeout: stream.timeout_ms,
             fetch_variables: stream.fetch_variables.clone(),
-            tenants: stream.tenants.clone(),
+            tenants: Vec::new(),
         };
         match self.activate(command) {
             Ok(jobs) => {
@@ -199,17 +203,12 @@ impl Writer {
     }
 
     /// Gives jobs to the polls that wait, the oldest first, for as long as there are any.
-    fn serve_polls(&mut self, job_type: &str, tenant: &str) {
-        let mut waiting = self.polls.take(job_type);
-        let mut still = VecDeque::new();
-        while let Some(poll) = waiting.pop_front() {
-            if !sees(&poll.request.tenant_ids, tenant) {
-                still.push_back(poll);
-                continue;
-            }
+    fn serve_polls(&mut self, job_type: &str) {
+        let mut polls = self.polls.take(job_type);
+        while let Some(poll) = polls.pop_front() {
             match self.activate(Command::ActivateJobs(poll.request.clone())) {
                 Ok(jobs) if jobs.is_empty() => {
-                    still.push_back(poll);
+                    polls.push_front(poll);
                     break;
                 }
                 result => {
@@ -218,8 +217,7 @@ impl Writer {
                 }
             }
         }
-        still.append(&mut waiting);
-        self.polls.put_back(job_type, still);
+        self.polls.put_back(job_type, polls);
     }
 }
 

@@ -1,0 +1,16 @@
+//! The embedded engine's state machine: what it does, asked in commands and told in replies and events.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod boundary;
+mod calls;
+mod errors;
+mod gateways;
+mod incidents;
+mod jobs;
+mod messages;
+mod multi_instance;
+mod processes;
+mod refusals;
+mod timers;
+mod variables;
+mod world;
