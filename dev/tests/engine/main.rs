@@ -11,6 +11,7 @@ mod messages;
 mod multi_instance;
 mod processes;
 mod refusals;
+mod shipped;
 mod timers;
 mod variables;
 mod world;

@@ -42,6 +42,7 @@ impl Expression {
     pub fn variable(&self) -> Option<&str> {
         let is_name = |text: &str| {
             !text.is_empty()
+                && !matches!(text, "null" | "true" | "false")
                 && !text.starts_with(|first: char| first.is_ascii_digit())
                 && text.chars().all(|character| character.is_alphanumeric() || character == '_')
         };

@@ -3,6 +3,7 @@
 use super::{Machine, Variables, variables::from_object};
 use crate::engine::{bpmn::Expression, feel};
 use serde_json::{Number, Value};
+use std::sync::Arc;
 
 /// Why an element cannot go on; an incident when somebody can help.
 #[derive(Debug, Clone)]
@@ -50,6 +51,18 @@ impl Outcome {
     /// It is a text, but does not say what it should.
     pub(super) fn invalid(&self, what: &str, value: &str) -> Failure {
         self.failure(format!("Invalid {what} format '{value}' for expression '{}'.", self.text))
+    }
+}
+
+/// A value that is a list.
+#[derive(Debug)]
+pub(super) struct List(Arc<Value>);
+
+impl std::ops::Deref for List {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        self.0.as_array().map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -101,9 +114,15 @@ impl Machine {
         }
     }
 
-    pub(super) fn evaluate_list(&self, expression: &Expression, scope: i64) -> Result<Vec<Value>, Failure> {
+    /// A list; one that stands in a variable is not copied.
+    pub(super) fn evaluate_list(&self, expression: &Expression, scope: i64) -> Result<List, Failure> {
+        if let Some(value) = expression.variable().and_then(|name| self.variable(scope, name))
+            && value.is_array()
+        {
+            return Ok(List(Arc::clone(value)));
+        }
         match self.evaluate(expression, Some(scope))? {
-            Outcome { value: Value::Array(items), .. } => Ok(items),
+            Outcome { value: value @ Value::Array(_), .. } => Ok(List(Arc::new(value))),
             other => Err(other.expected("ARRAY")),
         }
     }

@@ -110,6 +110,12 @@ pub(super) fn date_time(text: &str) -> Option<i64> {
     }
 }
 
+/// Parses a date and time without an offset, in UTC; milliseconds since 1970.
+pub(super) fn local(text: &str) -> Option<i64> {
+    let local: jiff::civil::DateTime = text.parse().ok()?;
+    local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_millisecond())
+}
+
 /// Parses `R[n]/interval`: how often, -1 for ever, and what.
 ///
 /// # Errors

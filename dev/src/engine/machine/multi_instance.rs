@@ -45,7 +45,7 @@ impl Machine {
         let (definition, element) = (Arc::clone(&around.definition), around.element);
         let Kind::MultiInstance(repeated) = &definition.process.elements[element].kind else { return Ok(()) };
         let counter = self.instances.get(&key).map_or(0, |instance| instance.loop_counter);
-        let mut items = self.evaluate_list(&repeated.input_collection, key)?;
+        let items = self.evaluate_list(&repeated.input_collection, key)?;
         if counter > items.len() {
             return Err(Failure::extract_value(format!(
                 "Expected to read item at index {} of the multiInstanceBody input collection but it contains only {} \
@@ -56,7 +56,7 @@ impl Machine {
         }
         let input = repeated.input_element.as_deref();
         if let Some(name) = input {
-            self.set_local(key, name, items.swap_remove(counter - 1));
+            self.set_local(key, name, items[counter - 1].clone());
         }
         let result = repeated.output.as_ref().and_then(|(_, expression)| expression.variable());
         if let Some(name) = result.filter(|name| Some(*name) != input && *name != "loopCounter") {

@@ -1,6 +1,10 @@
 //! Timers: of events that element instances wait for, and of start events.
 
-use super::{Failure, Machine, Variables, interval::Interval, start_events::StartSubscription};
+use super::{
+    Failure, Machine, Variables,
+    interval::{Interval, cycle, date_time, local},
+    start_events::StartSubscription,
+};
 use crate::engine::bpmn::{self, ElementIx};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -76,12 +80,14 @@ impl Machine {
                     ("DATE_TIME" | "STRING", Some(text)) => text,
                     _ => return Err(outcome.expected_one_of("DATE_TIME, STRING")),
                 };
-                let at = super::interval::date_time(text).ok_or_else(|| outcome.invalid("date-time", text))?;
+                // A date and time of FEEL without an offset is one of the broker's zone.
+                let at = date_time(text).or_else(|| local(text).filter(|_| outcome.type_name == "DATE_TIME"));
+                let at = at.ok_or_else(|| outcome.invalid("date-time", text))?;
                 Ok(Due { at, repetitions: 1, interval: Interval::default() })
             }
             bpmn::Timer::Cycle(expression) => {
                 let text = self.evaluate_string(expression, scope)?;
-                let (repetitions, interval) = super::interval::cycle(&text).map_err(Failure::extract_value)?;
+                let (repetitions, interval) = cycle(&text).map_err(Failure::extract_value)?;
                 Ok(Due { at: interval.after(self.now), repetitions, interval })
             }
         }
