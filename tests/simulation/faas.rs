@@ -8,24 +8,26 @@ use crate::{
 };
 use axum::http::{HeaderValue, Method};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The gateway waits for a function no longer.
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(240);
+/// Between two looks whether it is back.
+const LOOK_EVERY: Duration = Duration::from_millis(900);
 /// A callback's receiver is waited for no longer.
 const CALLBACK_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct Faas {
     world: Arc<World>,
     functions: Arc<Functions>,
-    up: watch::Sender<bool>,
+    up: AtomicBool,
     /// Ends with the workers that run now.
     workers_life: Mutex<CancellationToken>,
     workers: TaskTracker,
@@ -33,19 +35,23 @@ pub struct Faas {
 
 impl Faas {
     pub fn new(world: Arc<World>, functions: Arc<Functions>) -> Arc<Self> {
-        let (up, workers_life, workers) = (watch::Sender::new(true), Mutex::default(), TaskTracker::new());
+        let (up, workers_life, workers) = (AtomicBool::new(true), Mutex::default(), TaskTracker::new());
         Arc::new(Self { world, functions, up, workers_life, workers })
     }
 
     /// Nothing of it answers for a while. What its workers had begun is begun again, or lost.
     pub async fn go_away(&self) {
         self.world.line(format_args!("OpenFaaS goes away"));
-        self.up.send_replace(false);
+        self.up.store(false, Ordering::Relaxed);
         self.life().cancel();
         sleep(self.world.dice.seconds(1..180)).await;
         *self.workers_life.lock().unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
         self.world.line(format_args!("OpenFaaS is back"));
-        self.up.send_replace(true);
+        self.up.store(true, Ordering::Relaxed);
+    }
+
+    fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
     }
 
     /// Whether no invocation waits or runs any more.
@@ -60,7 +66,7 @@ impl Faas {
     }
 
     async fn serve(self: Arc<Self>, replicas: Arc<Replicas>, message: Message) -> Result<Answer, Silence> {
-        if !*self.up.borrow() {
+        if !self.is_up() {
             return Err(Silence::NobodyListens);
         }
         let path = message.path.clone();
@@ -100,8 +106,9 @@ impl Faas {
     async fn work(self: Arc<Self>, replicas: Arc<Replicas>, function: String, message: Message, wait: Duration) {
         loop {
             sleep(wait).await;
-            // The sender lives in `self`.
-            self.up.subscribe().wait_for(|up| *up).await.expect("a sender");
+            while !self.is_up() {
+                sleep(LOOK_EVERY).await;
+            }
             let life = self.life();
             let path = "/".to_owned();
             let invocation = Message { path, method: Method::POST, ..message.clone() };

@@ -24,7 +24,7 @@ pub struct Message {
     pub body: Bytes,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
@@ -86,15 +86,15 @@ pub async fn send(
             Fate::Lost => std::future::pending().await,
             Fate::Arrives | Fate::AnswerLost => {}
         }
-        if let Some(later) = way.again {
-            let again = server(message.clone());
+        // It goes on when nobody waits any more.
+        let answer = tokio::spawn(server(message.clone())).await.expect("no panic");
+        // What nobody took is nowhere.
+        if let (Some(later), true) = (way.again, answer != Err(Silence::NobodyListens)) {
             tokio::spawn(async move {
                 sleep(later).await;
-                drop(again.await);
+                drop(server(message).await);
             });
         }
-        // It goes on when nobody waits any more.
-        let answer = tokio::spawn(server(message)).await.expect("no panic");
         sleep(way.back).await;
         match answer {
             Err(Silence::NobodyListens) => failure(Sent::Not, "connection refused"),

@@ -3,7 +3,7 @@
 use crate::{
     functions::GUARDED,
     processes::Process,
-    seen::{End, How, Seen},
+    seen::{Absence, Acknowledged, End, How, Seen},
     world::World,
 };
 use serde_json::Value;
@@ -62,8 +62,13 @@ fn ended_well(seen: &Seen, instance: Instance) -> Result<(), String> {
 /// The outcome is what became of the call.
 fn is_true(seen: &Seen, instance: Instance, outcome: &Outcome, end: &End) -> Result<(), String> {
     let call = &outcome.call_id;
-    let told = told_in_time(seen, call);
     match outcome.status {
+        // Its pod died while it ran, and nobody ran it again.
+        Status::Failed if instance.process.function == GUARDED && outcome.log_tail.is_empty() => {
+            let mut runs = seen.runs.iter().filter(|run| run.call == *call).map(|run| run.ended).peekable();
+            let killed = runs.peek().is_some() && runs.all(|ended| matches!(ended, Some((_, How::Killed))));
+            if killed { Ok(()) } else { Err(format!("failed without a run that was killed: {}", outcome.message)) }
+        }
         Status::Succeeded | Status::Failed => {
             let number = run_of(outcome).ok_or("its outcome names no run")?;
             let run = seen.runs.get(number).filter(|run| run.call == *call).ok_or("its outcome is of another call")?;
@@ -78,6 +83,7 @@ fn is_true(seen: &Seen, instance: Instance, outcome: &Outcome, end: &End) -> Res
             if end.at_ms + TOLERANCE_MS < *deadline_ms {
                 return Err("timed out before its deadline".to_owned());
             }
+            let told = told_in_time(seen, call, end.at_ms);
             told.map_or(Ok(()), |run| Err(format!("timed out, but the bridge had taken the end of run {run}")))
         }
         Status::Refused if instance.process.function == GUARDED => {
@@ -88,11 +94,20 @@ fn is_true(seen: &Seen, instance: Instance, outcome: &Outcome, end: &End) -> Res
     }
 }
 
-/// The run whose end the bridge took before it could take the call for timed out.
-fn told_in_time(seen: &Seen, call: &CallId) -> Option<usize> {
+/// The run whose end a bridge took before anybody could take the call for timed out. Where that bridge is away at the
+/// deadline, another one that had the job knows no better.
+fn told_in_time(seen: &Seen, call: &CallId, ended_ms: u64) -> Option<usize> {
     let deadline_ms = *seen.deadlines.get(call)?;
     let in_time = |at_ms| at_ms + TOLERANCE_MS < deadline_ms + GRACE_MS;
-    seen.acknowledged.iter().find(|told| told.call == *call && in_time(told.at_ms)).map(|told| told.run)
+    let is_away = |replica| {
+        let away =
+            |absence: &&Absence| absence.replica == replica && (absence.from_ms..absence.to_ms).contains(&ended_ms);
+        seen.absences.iter().any(|absence| away(&absence))
+    };
+    let exited = |run: usize| matches!(seen.runs[run].ended, Some((_, How::Exited(_))));
+    let counts =
+        |told: &&Acknowledged| told.call == *call && in_time(told.at_ms) && exited(told.run) && !is_away(told.by);
+    seen.acknowledged.iter().find(counts).map(|told| told.run)
 }
 
 fn run_of(outcome: &Outcome) -> Option<usize> {

@@ -4,7 +4,7 @@ use crate::{
     faas::Faas,
     http::{Answer, Message, Silence, message, response, send, serve},
     ledger::Disk,
-    seen::Acknowledged,
+    seen::{Absence, Acknowledged},
     world::{Breakage, World},
     zeebe::Zeebe,
 };
@@ -111,7 +111,8 @@ impl Replicas {
             };
             if let Some(result) = life.run_until_cancelled(core.run(stop, listen)).await {
                 world.line(format_args!("bridge-{number} has ended: {result:?}"));
-                if result.is_err() {
+                // One that is killed meanwhile may still notice that its ledger is gone.
+                if result.is_err() && !life.is_cancelled() {
                     world.complain(format!("bridge-{number} ended by itself: {result:?}"));
                 }
                 // A process that has ended leaves nothing behind.
@@ -126,6 +127,7 @@ impl Replicas {
     pub async fn restart_one(self: &Arc<Self>) {
         let number = self.world.dice.one_of(self.all.len());
         let Some(running) = self.all[number].running().take() else { return };
+        let from_ms = now_ms();
         if self.world.dice.happens(0.7) {
             self.world.line(format_args!("bridge-{number} crashes"));
             running.life.cancel();
@@ -136,6 +138,7 @@ impl Replicas {
         }
         let long = self.world.dice.happens(0.2);
         sleep(if long { self.world.dice.seconds(60..900) } else { self.world.dice.millis(100..20_000) }).await;
+        self.world.seen().absences.push(Absence { replica: number, from_ms, to_ms: now_ms() });
         self.start(number);
     }
 
@@ -163,7 +166,7 @@ impl Replicas {
         };
         if let (Some((call, run)), 200..=299) = (told, answer.status) {
             self.world.line(format_args!("bridge-{number} has taken run {run} of {call}"));
-            self.world.seen().acknowledged.push(Acknowledged { call, at_ms: now_ms(), run });
+            self.world.seen().acknowledged.push(Acknowledged { call, at_ms: now_ms(), run, by: number });
         }
         Ok(answer)
     }

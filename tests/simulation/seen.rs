@@ -13,6 +13,8 @@ pub struct Seen {
     pub acknowledged: Vec<Acknowledged>,
     /// How many messages Zeebe took, by correlation key.
     pub published: BTreeMap<String, u32>,
+    /// From when to when replicas were not there.
+    pub absences: Vec<Absence>,
     /// Process instances that have ended.
     pub ended: BTreeMap<i64, Vec<End>>,
     /// Those that were cancelled.
@@ -41,6 +43,14 @@ pub struct Acknowledged {
     pub call: CallId,
     pub at_ms: u64,
     pub run: usize,
+    /// The replica that has it.
+    pub by: usize,
+}
+
+pub struct Absence {
+    pub replica: usize,
+    pub from_ms: u64,
+    pub to_ms: u64,
 }
 
 pub struct End {

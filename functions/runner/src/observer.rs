@@ -56,9 +56,11 @@ impl Observer {
         self.watched().remove(id);
     }
 
-    /// The calls to look at again, regularly.
+    /// The calls to look at again, regularly, in the order of their ids.
     pub fn watched_calls(&self) -> Vec<CallId> {
-        self.watched().keys().cloned().collect()
+        let mut calls: Vec<CallId> = self.watched().keys().cloned().collect();
+        calls.sort();
+        calls
     }
 
     fn watched(&self) -> MutexGuard<'_, HashMap<CallId, Watch>> {
