@@ -166,6 +166,7 @@ impl Ledger {
 
 struct Known {
     id: String,
+    attempt: u32,
     same_task: bool,
     state: State,
     maybe_queued: bool,
@@ -178,11 +179,17 @@ struct Known {
 fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlite::Result<Acceptance> {
     let known = rows_of_job(connection, call)?;
     let same = known.iter().find(|row| row.id == call.id.as_str());
-    if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
+    let closed = same.is_some_and(|row| row.job_closed);
+    // What another Zeebe hands out comes with its first try.
+    if known.iter().any(|row| !row.same_task) || closed && call.attempt == 1 {
         return Ok(Acceptance::Foreign);
     }
     if known.iter().any(|row| row.id != call.id.as_str() && row.unsettled) {
         return Ok(Acceptance::Unsettled);
+    }
+    if let Some(last) = known.iter().max_by_key(|row| row.attempt).filter(|row| closed || row.attempt > call.attempt) {
+        let attempt = if last.state == State::Ended { last.attempt.saturating_add(1) } else { last.attempt };
+        return Ok(Acceptance::SetBack { attempt });
     }
     let fixed = || Fixed {
         args: call.args.clone(),
@@ -233,11 +240,12 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
     let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
                  delivered, args, outputs, deadline_ms, memory_bytes, cores,
-                 state = 2 AND delivered = 0 AND holds_job = 1 FROM calls WHERE job_key = ?1";
+                 state = 2 AND delivered = 0 AND holds_job = 1, try FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
             id: row.get(0)?,
+            attempt: row.get(12)?,
             same_task: row.get(1)?,
             state: State::from_number(row.get(2)?),
             maybe_queued: row.get(3)?,
@@ -312,7 +320,10 @@ fn wrong(column: usize, error: impl std::error::Error + Send + Sync + 'static) -
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{super::call::Reply, *};
+    use super::{
+        super::call::{HeldJob, Reply},
+        *,
+    };
 
     fn call(job_key: i64) -> NewCall {
         NewCall {
@@ -335,6 +346,31 @@ mod tests {
             deadline_ms: 2,
             keep_until_ms: 3,
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_an_outcome_of_long_ago_has_set_back_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let attempt = |attempt| {
+            let held = HeldJob { key: 1, terms: None };
+            NewCall { id: CallId::new("test", 1, attempt), attempt, reply: Reply::Job(held), ..call(1) }
+        };
+        let set_back_to = async |to| match ledger.accept(attempt(to), BegunBy::Nobody).await.unwrap() {
+            Acceptance::SetBack { attempt } => Some(attempt),
+            _ => None,
+        };
+        for number in 1..=2 {
+            let call = attempt(number);
+            assert_eq!(set_back_to(number).await, None);
+            ledger.end(call.id.clone(), "{}".into(), 1).await.unwrap();
+            ledger.delivered(call.id, 1, 1).await.unwrap();
+        }
+        assert_eq!(set_back_to(2).await, Some(3));
+        assert_eq!(set_back_to(3).await, None);
+        assert_eq!(set_back_to(2).await, Some(3), "the third is under way");
+        let first = ledger.accept(attempt(1), BegunBy::Nobody).await.unwrap();
+        assert!(matches!(first, Acceptance::Foreign), "{first:?}");
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use std::{
     os::unix::{fs::symlink, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::ExitStatus,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::time::sleep;
@@ -27,6 +27,7 @@ use zeebe2faas_runner::{
     server,
     settings::{Arguments, Settings},
     stage::Stage,
+    telling::Teller,
 };
 
 pub const GUARDED: &str = "guarded";
@@ -109,7 +110,10 @@ impl Functions {
         let stage = Stage::new(move |invocation, halter| {
             play(Arc::clone(&world), Arc::clone(&products), alive.clone(), invocation, halter)
         });
-        let calls = Calls::on_stage(settings.clone(), stage).expect("a state directory");
+        // Never used; making one reads the certificates of the system.
+        static TELLER: OnceLock<Teller> = OnceLock::new();
+        let teller = TELLER.get_or_init(|| Teller::new(&settings).expect("a client")).clone();
+        let calls = Calls::on_stage(settings.clone(), teller, stage).expect("a state directory");
         let tended = Arc::clone(&calls);
         tokio::spawn(life.clone().run_until_cancelled_owned(async move { tended.tend().await }));
         Pod { name, life, router: server::router(&settings, calls), place }

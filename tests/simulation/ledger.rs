@@ -33,7 +33,7 @@ impl Disk {
         let (ledger, mut scribe) = Ledger::on(connection).expect("a ledger");
         let world = Arc::clone(world);
         let slow = world.dice.happens(0.3);
-        let pause = move |world: &World| if slow { world.dice.millis(1..400) } else { world.dice.millis(1..10) };
+        let pause = move |world: &World| if slow { world.dice.millis(1..3000) } else { world.dice.millis(1..10) };
         tokio::spawn(life.run_until_cancelled_owned(async move {
             while scribe.gather().await {
                 sleep(pause(&world)).await;

@@ -46,8 +46,13 @@ pub fn one(seed: u64, breakage: Option<Breakage>, aloud: bool) -> run::Result {
     result
 }
 
-/// The first broken ones, in their order as far as all processors allow.
-pub fn broken(seeds: Range<u64>, breakage: Option<Breakage>, enough: usize) -> Vec<Broken> {
+/// So many broken ones that count, in their order as far as all processors allow.
+pub fn broken(
+    seeds: Range<u64>,
+    breakage: Option<Breakage>,
+    enough: usize,
+    counts: impl Fn(&str) -> bool + Sync,
+) -> Vec<Broken> {
     let (next, begun) = (AtomicU64::new(seeds.start), Instant::now());
     let found = Mutex::new(Vec::new());
     let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +65,7 @@ pub fn broken(seeds: Range<u64>, breakage: Option<Breakage>, enough: usize) -> V
                         return;
                     }
                     let complaints = one(seed, breakage, false).complaints;
-                    if !complaints.is_empty() {
+                    if complaints.iter().any(|complaint| counts(complaint)) {
                         lock().push(Broken { seed, complaints });
                     }
                     let done = seed + 1 - seeds.start;
@@ -76,7 +81,7 @@ pub fn broken(seeds: Range<u64>, breakage: Option<Breakage>, enough: usize) -> V
 
 /// Of the whole promise: all seeds of the range keep it.
 pub fn keep_every_promise(seeds: Range<u64>) {
-    let broken = broken(seeds, None, ENOUGH);
+    let broken = broken(seeds, None, ENOUGH, |_| true);
     for Broken { seed, complaints } in &broken {
         eprintln!("seed {seed}: {}", complaints.join("; "));
     }

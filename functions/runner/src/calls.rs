@@ -9,6 +9,7 @@ use crate::{
     run::{Halt, Halter},
     settings::Settings,
     stage::Stage,
+    telling::Teller,
     verdict,
 };
 use futures_util::future::{FutureExt, Shared};
@@ -78,13 +79,14 @@ enum Start {
 impl Calls {
     /// Opens the state directory.
     pub fn open(settings: Settings) -> io::Result<Arc<Self>> {
-        Means::open(settings).map(Self::by)
+        let teller = Teller::new(&settings)?;
+        Means::open(settings, teller).map(Self::by)
     }
 
-    /// The same with programs that are only played: for simulations.
+    /// The same with programs that are only played, and tell nothing: for simulations.
     #[doc(hidden)]
-    pub fn on_stage(settings: Settings, stage: Stage) -> io::Result<Arc<Self>> {
-        Ok(Self::by(Means { stage: Some(stage), ..Means::open(settings)? }))
+    pub fn on_stage(settings: Settings, teller: Teller, stage: Stage) -> io::Result<Arc<Self>> {
+        Ok(Self::by(Means { stage: Some(stage), ..Means::open(settings, teller)? }))
     }
 
     fn by(means: Means) -> Arc<Self> {

@@ -75,14 +75,14 @@ pub struct Means {
 
 impl Means {
     /// Opens the state directory and looks at the container.
-    pub fn open(settings: Settings) -> io::Result<Self> {
+    pub fn open(settings: Settings, teller: Teller) -> io::Result<Self> {
         let given = &settings.given;
         let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let cgroups = Cgroups::find(Path::new(CGROUP_ROOT), &membership, given.cgroup.clone());
         Ok(Self {
             guard: Guard::open(&given.state_dir, &given.function)?,
             machine: Machine::look(&cgroups, Path::new(CGROUP_ROOT), &membership, given.max_runs),
-            teller: Teller::new(&settings)?,
+            teller,
             stage: None,
             cgroups,
             settings,
