@@ -14,7 +14,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas
 export PATH := $(CACHE)/tools/bin:$(PATH):$(CACHE)/go/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-zeebe test test-real test-openfaas compose-check images fault-matrix soak lint advisories fuzz fmt bench setup
+.PHONY: help demo demo-zeebe test test-real test-openfaas compose-check images simulate fault-matrix soak lint advisories fuzz fmt bench setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ images: ## Build the images of docker/Dockerfile, with Docker
 		docker build -f docker/Dockerfile --target $$target \
 			-t ghcr.io/zeebe2faas/$$(echo $$target | sed s/^bridge$$/zeebe2faas/):$(VERSION) . || exit 1; \
 	done
+
+simulate: ## Run SEEDS (1000) disturbed runs under virtual time, or show all that happens in one SEED
+	@$(SETUP) build otb
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test -p zeebe2faas-tests --test simulation -- --nocapture every_promise
 
 fault-matrix: ## Let every fault happen at every step, and write docs/reliability.md (10 minutes)
 	@$(SETUP) build zeebe

@@ -78,6 +78,10 @@ impl Bridge {
                 self.0.in_flight.release(&call.id);
                 self.give_back(job).await;
             }
+            Ok(Acceptance::SetBack { attempt }) => {
+                self.0.in_flight.release(&call.id);
+                self.bring_forward(job, attempt).await;
+            }
             Ok(Acceptance::Foreign) => {
                 self.0.in_flight.release(&call.id);
                 self.refuse_foreign(job).await;
@@ -309,6 +313,14 @@ impl Bridge {
         let message = "given back untouched: the outcome of its last try is on its way".to_owned();
         let (key, retries) = (job.key, job.retries);
         self.fail(&FailJob { key, retries, back_off: SETTLING, message, variables: Value::Null }).await;
+    }
+
+    /// Zeebe hands it out again in a moment, with all its retries, as the try that it had come to.
+    async fn bring_forward(&self, job: &Job, attempt: u32) {
+        tracing::warn!(job = job.key, attempt, "set back by an outcome of long ago; going on where it was");
+        let message = format!("given back untouched: it had come to try {attempt} before");
+        let (key, retries, variables) = (job.key, job.retries, json!({ TRY_VARIABLE: attempt }));
+        self.fail(&FailJob { key, retries, back_off: SETTLING, message, variables }).await;
     }
 
     async fn fail(&self, fail: &FailJob) {

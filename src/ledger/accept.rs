@@ -17,6 +17,7 @@ impl Ledger {
 
 struct Known {
     id: String,
+    attempt: u32,
     same_task: bool,
     state: State,
     maybe_queued: bool,
@@ -29,11 +30,17 @@ struct Known {
 fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlite::Result<Acceptance> {
     let known = rows_of_job(connection, call)?;
     let same = known.iter().find(|row| row.id == call.id.as_str());
-    if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
+    let closed = same.is_some_and(|row| row.job_closed);
+    // What another Zeebe hands out comes with its first try.
+    if known.iter().any(|row| !row.same_task) || closed && call.attempt == 1 {
         return Ok(Acceptance::Foreign);
     }
     if known.iter().any(|row| row.id != call.id.as_str() && row.unsettled) {
         return Ok(Acceptance::Unsettled);
+    }
+    if let Some(last) = known.iter().max_by_key(|row| row.attempt).filter(|row| closed || row.attempt > call.attempt) {
+        let attempt = if last.state == State::Ended { last.attempt.saturating_add(1) } else { last.attempt };
+        return Ok(Acceptance::SetBack { attempt });
     }
     let fixed = || Fixed {
         args: call.args.clone(),
@@ -84,11 +91,12 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
     let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
                  delivered, args, outputs, deadline_ms, memory_bytes, cores,
-                 state = 2 AND delivered = 0 AND holds_job = 1 FROM calls WHERE job_key = ?1";
+                 state = 2 AND delivered = 0 AND holds_job = 1, try FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
             id: row.get(0)?,
+            attempt: row.get(12)?,
             same_task: row.get(1)?,
             state: State::from_number(row.get(2)?),
             maybe_queued: row.get(3)?,
@@ -127,7 +135,11 @@ fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::*;
+    use super::{
+        super::call::{HeldJob, Reply},
+        *,
+    };
+    use zeebe2faas_contract::CallId;
 
     #[tokio::test]
     async fn what_this_replica_knows_to_be_unqueued_may_be_queued_by_another_that_had_the_job_since() {
@@ -140,5 +152,30 @@ mod tests {
             assert!(as_expected, "{begun_by:?}: {accepted:?}");
             ledger.nothing_queued(call.id.clone()).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_an_outcome_of_long_ago_has_set_back_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let attempt = |attempt| {
+            let held = HeldJob { key: 1, terms: None };
+            NewCall { id: CallId::new("test", 1, attempt), attempt, reply: Reply::Job(held), ..NewCall::example(1) }
+        };
+        let set_back_to = async |to| match ledger.accept(attempt(to), BegunBy::Nobody).await.unwrap() {
+            Acceptance::SetBack { attempt } => Some(attempt),
+            _ => None,
+        };
+        for number in 1..=2 {
+            let call = attempt(number);
+            assert_eq!(set_back_to(number).await, None);
+            ledger.end(call.id.clone(), "{}".into(), 1).await.unwrap();
+            ledger.delivered(call.id, 1, 1).await.unwrap();
+        }
+        assert_eq!(set_back_to(2).await, Some(3));
+        assert_eq!(set_back_to(3).await, None);
+        assert_eq!(set_back_to(2).await, Some(3), "the third is under way");
+        let first = ledger.accept(attempt(1), BegunBy::Nobody).await.unwrap();
+        assert!(matches!(first, Acceptance::Foreign), "{first:?}");
     }
 }

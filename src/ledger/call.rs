@@ -184,6 +184,12 @@ pub enum Acceptance {
     },
     /// The outcome of an earlier try is on its way to Zeebe, and what becomes of the job is not settled.
     Unsettled,
+    /// It comes with an earlier try than the ledger knows of: another replica, away for long, has set it back by telling
+    /// Zeebe of a try that was over.
+    SetBack {
+        /// The try that it is to come with.
+        attempt: u32,
+    },
     /// The ledger knows this job's key from another process instance or task, or as closed: another Zeebe.
     Foreign,
 }

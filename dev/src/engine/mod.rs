@@ -1,5 +1,5 @@
-//! A Zeebe-compatible engine in memory, for trying out and for tests: what it does, it does as Zeebe 8.6, and what it
-//! cannot do, it refuses at deployment.
+//! A Zeebe-compatible engine in memory, for trying out and for tests. What it cannot do as the real broker does, it
+//! refuses at deployment.
 //!
 //! [`bpmn`] reads processes with the expressions of [`feel`], [`machine`] executes them, [`serve`] speaks gRPC around it.
 

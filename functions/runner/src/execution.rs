@@ -1,6 +1,7 @@
 //! One call from its claim to its result.
 
 use crate::{
+    blocking::blocking,
     cgroup::Cgroups,
     clock::now_ms,
     guard::{Claim, Guard, Owner},
@@ -15,15 +16,13 @@ use crate::{
         scratch::Watch,
     },
     settings::{Arguments, Settings},
+    stage::Stage,
     telling::Teller,
     usage::Meter,
     verdict,
 };
 use std::{env, fs, io, path::Path, sync::Arc, time::Duration};
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 use zeebe2faas_contract::{Outcome, Report};
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
@@ -43,11 +42,14 @@ pub struct Means {
     pub teller: Teller,
     /// Moves objects, where buckets are allowed.
     pub s3: Option<S3>,
+    /// Plays the programs, in a simulation.
+    #[doc(hidden)]
+    pub stage: Option<Stage>,
 }
 
 impl Means {
     /// Opens the state directory and looks at the container.
-    pub fn open(settings: Settings) -> io::Result<Self> {
+    pub fn open(settings: Settings, teller: Teller) -> io::Result<Self> {
         let given = &settings.given;
         let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let cgroups = Cgroups::find(Path::new(CGROUP_ROOT), &membership, given.cgroup.clone());
@@ -59,7 +61,8 @@ impl Means {
             guard,
             s3: S3::open(&settings.s3)?,
             machine: Machine::look(&cgroups, Path::new(CGROUP_ROOT), &membership, given.max_runs),
-            teller: Teller::new(&settings)?,
+            teller,
+            stage: None,
             cgroups,
             settings,
         })
@@ -201,6 +204,9 @@ async fn fetch(
 
 async fn run_program(means: &Means, plan: &Plan, halter: &Halter) -> io::Result<Ended> {
     let (given, invocation) = (&means.settings.given, &plan.invocation);
+    if let Some(stage) = &means.stage {
+        return stage.play(invocation, halter).await;
+    }
     let call_id = invocation.call_id.clone();
     let is_set = |name: &str| env::var_os(name).is_some();
     let mut environment = means.machine.environment(invocation.resources, is_set);
@@ -253,7 +259,7 @@ async fn claim(guard: Guard, plan: &Plan, from: From, keep: Duration) -> io::Res
         From::Released => guard.take_over(&id, None),
         From::Dead(owner) => guard.take_over(&id, Some(&owner)),
     };
-    spawn_blocking(claim).await.map_err(io::Error::other)?
+    blocking(claim).await?
 }
 
 /// Stores the result.

@@ -7,6 +7,8 @@
 //! with [`launch`], [`terminal`], [`program_log`], [`progress`], [`usage`] and [`cgroup`]; [`telling`] tells the bridge
 //! how far it is.
 
+#[doc(hidden)]
+pub mod blocking;
 pub mod calls;
 pub mod cgroup;
 pub mod clock;
@@ -26,6 +28,8 @@ pub mod run;
 pub mod s3;
 pub mod server;
 pub mod settings;
+#[doc(hidden)]
+pub mod stage;
 pub mod telling;
 pub mod terminal;
 pub mod usage;

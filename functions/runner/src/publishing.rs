@@ -1,6 +1,7 @@
 //! What a run left behind: outputs get their names, in S3 first and then in mounted folders, or nothing is left of them.
 
 use crate::{
+    blocking::blocking,
     clock::Deadline,
     execution::Means,
     guard::Claim,
@@ -10,8 +11,6 @@ use crate::{
     run::{Halt, Halter},
     s3::{calls::Unmoved, plan::Transfers},
 };
-use std::io;
-use tokio::task::spawn_blocking;
 use zeebe2faas_contract::Outcome;
 
 /// Why outputs do not have their names.
@@ -95,9 +94,6 @@ async fn with<T: Send + 'static>(
     action: impl FnOnce(&Outputs) -> Result<T, OutputError> + Send + 'static,
 ) -> Result<T, OutputError> {
     let outputs = outputs.clone();
-    spawn_blocking(move || action(&outputs)).await.map_err(|error| OutputError::Files {
-        what: "work on",
-        path: "the outputs".into(),
-        error: io::Error::other(error),
-    })?
+    let acted = blocking(move || action(&outputs)).await;
+    acted.map_err(|error| OutputError::Files { what: "work on", path: "the outputs".into(), error })?
 }

@@ -69,7 +69,7 @@ impl Halter {
         *self.0.borrow()
     }
 
-    /// Waits until the run shall end.
+    /// Waits until the run shall end, and says why.
     pub async fn halted(&self) -> Halt {
         let mut changes = self.0.subscribe();
         loop {

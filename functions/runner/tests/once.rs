@@ -98,7 +98,7 @@ async fn a_dead_runners_call_is_taken_over_and_runs_again() {
 }
 
 #[tokio::test]
-async fn a_dead_runners_call_becomes_unknown_and_can_be_buried() {
+async fn a_dead_runners_call_becomes_unknown_and_whoever_buries_it_hears_that_it_was_begun() {
     let function = Function::new();
     let times = [("RUNNER_GIVE_UP_AFTER", "2s"), ("RUNNER_DEAD_AFTER", "3s")];
     let (mut one, other) = (function.runner(&times), function.runner(&times));
@@ -112,8 +112,9 @@ async fn a_dead_runners_call_becomes_unknown_and_can_be_buried() {
         tokio::task::yield_now().await;
     }
     assert_eq!(other.state(&call.call_id).await, CallState::Unknown);
-    assert_eq!(outcome(other.ask(Method::DELETE, &call.call_id, "?only=unknown").await), Outcome::Cancelled);
-    assert_eq!(other.post(&call).await.outcome, Outcome::Cancelled);
+    assert_eq!(outcome(other.ask(Method::DELETE, &call.call_id, "?only=unknown").await), Outcome::Failed);
+    let report = other.post(&call).await;
+    assert!(report.outcome == Outcome::Failed && report.message.contains("began this call"), "{}", report.message);
     fs::write(function.path("go"), "").unwrap();
     assert_eq!(lines(&function.path("ran")), 1);
 }

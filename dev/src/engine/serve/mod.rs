@@ -27,7 +27,10 @@ use tokio::{
 };
 use tokio_stream::{StreamExt, wrappers::TcpListenerStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::transport::{self, Server, server::Connected};
+use tonic::{
+    service::Routes,
+    transport::{self, Server, server::Connected},
+};
 use writer::Writer;
 
 /// Requests that wait for the machine; above it RESOURCE_EXHAUSTED, as from a broker under pressure.
@@ -91,6 +94,11 @@ impl Engine {
         Self { address: None, service, server: None, _stopped_when_dropped: stop.clone().drop_guard(), stop }
     }
 
+    /// The gateway's methods, for whoever serves them himself.
+    pub fn routes(&self) -> Routes {
+        names::routes(self.service.clone())
+    }
+
     /// Serves these connections, such as one end of [`tokio::io::duplex`], until the engine stops.
     pub fn serve<IO>(
         &self,
@@ -101,7 +109,7 @@ impl Engine {
     {
         Server::builder()
             .max_concurrent_streams(MAX_REQUESTS_PER_CONNECTION)
-            .add_routes(names::routes(self.service.clone()))
+            .add_routes(self.routes())
             // The end of connections would be taken for a wish to stop.
             .serve_with_incoming_shutdown(
                 connections.chain(tokio_stream::pending()),
