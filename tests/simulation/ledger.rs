@@ -32,8 +32,12 @@ impl Disk {
         let connection = Connection::open(&self.name).expect("a database");
         let (ledger, mut scribe) = Ledger::on(connection).expect("a ledger");
         let world = Arc::clone(world);
-        let slow = world.dice.happens(0.3);
-        let pause = move |world: &World| if slow { world.dice.millis(1..3000) } else { world.dice.millis(1..10) };
+        // Some disks stall now and then.
+        let stalls = if world.dice.happens(0.3) { 0.1 } else { 0.0 };
+        let pause = move |world: &World| match world.dice.happens(stalls) {
+            true => world.dice.millis(1..4000),
+            false => world.dice.millis(1..10),
+        };
         tokio::spawn(life.run_until_cancelled_owned(async move {
             while scribe.gather().await {
                 sleep(pause(&world)).await;

@@ -85,7 +85,7 @@ impl Replicas {
         let (life, stop, ended) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let ledger = replica.disk.open(&self.world, life.clone());
         let client = || zeebe2faas::tls::plain_http().build().expect("a client");
-        let transport = || Transport::in_memory(client(), self.transport(life.clone()));
+        let transport = || Transport::in_memory(client(), self.transport(number, life.clone()));
         let zeebe = Client::new(&zeebe::Settings {
             request_timeout: replica.settings.zeebe.request_timeout,
             connect: Some(self.zeebe.connect(life.clone())),
@@ -123,12 +123,12 @@ impl Replicas {
         });
     }
 
-    /// Ends a replica, at once or in good order, and starts it again later.
-    pub async fn restart_one(self: &Arc<Self>) {
-        let number = self.world.dice.one_of(self.all.len());
+    /// Ends a replica at once, or one of them perhaps in good order, and starts it again later.
+    pub async fn restart(self: &Arc<Self>, which: Option<usize>) {
+        let number = which.unwrap_or_else(|| self.world.dice.one_of(self.all.len()));
         let Some(running) = self.all[number].running().take() else { return };
         let from_ms = now_ms();
-        if self.world.dice.happens(0.7) {
+        if which.is_some() || self.world.dice.happens(0.7) {
             self.world.line(format_args!("bridge-{number} crashes"));
             running.life.cancel();
         } else {
@@ -140,6 +140,19 @@ impl Replicas {
         sleep(if long { self.world.dice.seconds(60..900) } else { self.world.dice.millis(100..20_000) }).await;
         self.world.seen().absences.push(Absence { replica: number, from_ms, to_ms: now_ms() });
         self.start(number);
+    }
+
+    /// The worst moment for a crash is when something has just come, or left.
+    fn perhaps_crash(self: &Arc<Self>, number: usize) {
+        let dice = &self.world.dice;
+        if !dice.happens(self.world.weather().crash_at_message) {
+            return;
+        }
+        let (replicas, soon) = (Arc::clone(self), dice.millis(0..25));
+        tokio::spawn(async move {
+            sleep(soon).await;
+            replicas.restart(Some(number)).await;
+        });
     }
 
     /// Whoever listens behind the callback URL, or this very replica.
@@ -157,6 +170,7 @@ impl Replicas {
         let Some(Running { life, routes, .. }) = running else { return Err(Silence::NobodyListens) };
         let router = routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(router) = router else { return Err(Silence::NobodyListens) };
+        self.perhaps_crash(number);
         let told = told(&message);
         let answer = if self.world.breakage == Some(Breakage::AnsweredBeforeCommitted) {
             tokio::spawn(serve(router, life, message));
@@ -171,10 +185,11 @@ impl Replicas {
         Ok(answer)
     }
 
-    fn transport(self: &Arc<Self>, life: CancellationToken) -> StandIn {
+    fn transport(self: &Arc<Self>, number: usize, life: CancellationToken) -> StandIn {
         let replicas = Arc::clone(self);
         Arc::new(move |request| {
             let (replicas, life) = (Arc::clone(&replicas), life.clone());
+            replicas.perhaps_crash(number);
             Box::pin(async move {
                 let answer = life.run_until_cancelled(replicas.send(&request)).await;
                 // Nobody is there any more whom an answer could reach.
@@ -245,7 +260,7 @@ fn variations(world: &World, replicas: usize) -> String {
     let (stream, most) = (dice.happens(0.7), [1, 2, 4, 64][dice.one_of(4)]);
     let lock = ["30s", "60s"][dice.one_of(2)];
     let job_lock = ["1m", "10m"][dice.one_of(2)];
-    let poll = ["5s", "30s"][dice.one_of(2)];
+    let poll = ["15s", "60s"][dice.one_of(2)];
     format!(
         r#"cluster = "simulation"
 templates = "templates"

@@ -22,7 +22,7 @@ impl Stage {
             async {
                 // Each replica by itself.
                 let each = (0..self.replicas.count())
-                    .map(|_| self.every(weather.crash, until, async || self.replicas.restart_one().await));
+                    .map(|_| self.every(weather.crash, until, async || self.replicas.restart(None).await));
                 futures_util::future::join_all(each).await;
             },
             self.every(weather.zeebe_outage, until, async || self.zeebe.go_away().await),

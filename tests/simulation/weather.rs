@@ -21,6 +21,8 @@ pub struct Weather {
     pub queued_with_500: f64,
     pub invocation_lost: f64,
     pub invoked_again: f64,
+    /// Messages that a replica gets or sends, and then crashes.
+    pub crash_at_message: f64,
     /// Between two crashes or restarts of a replica.
     pub crash: Option<Duration>,
     pub zeebe_outage: Option<Duration>,
@@ -41,6 +43,7 @@ impl Weather {
         queued_with_500: 0.0,
         invocation_lost: 0.0,
         invoked_again: 0.0,
+        crash_at_message: 0.0,
         crash: None,
         zeebe_outage: None,
         zeebe_cut: None,
@@ -63,6 +66,7 @@ impl Weather {
             queued_with_500: part(0.3),
             invocation_lost: part(0.3),
             invoked_again: part(0.6),
+            crash_at_message: part(0.3),
             crash: every(20, 300),
             zeebe_outage: every(60, 600),
             zeebe_cut: every(10, 300),
