@@ -1,6 +1,9 @@
 //! Processes in a few words. `~` stands for the scenario: ids of processes, names of messages and types of jobs begin with
 //! it, so that scenarios do not meet on the broker that they share.
 
+mod node;
+
+use node::{Node, xml};
 use std::fmt::Write;
 
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -25,19 +28,6 @@ pub struct Bpmn {
     count: usize,
     /// The ends of flows, by the element that has them.
     ends: Vec<(String, String)>,
-}
-
-#[derive(Debug, Default)]
-struct Node {
-    tag: &'static str,
-    id: String,
-    attributes: String,
-    extensions: String,
-    io: String,
-    headers: String,
-    definition: String,
-    loops: String,
-    inner: String,
 }
 
 /// When a timer is due: `PT5M`, or an expression.
@@ -355,32 +345,7 @@ impl Bpmn {
     }
 }
 
-impl Node {
-    fn xml(&self, ends: &str) -> String {
-        let Self { tag, id, attributes, definition, loops, inner, .. } = self;
-        if tag.is_empty() {
-            return format!("{inner}\n");
-        }
-        let wrapped = |tag: &str, text: &str| match text {
-            "" => String::new(),
-            text => format!("<{tag}>{text}</{tag}>"),
-        };
-        let extensions = format!(
-            "{}{}{}",
-            self.extensions,
-            wrapped("zeebe:ioMapping", &self.io),
-            wrapped("zeebe:taskHeaders", &self.headers)
-        );
-        let extensions = wrapped("extensionElements", &extensions);
-        format!("<{tag} id=\"{id}\"{attributes}>{extensions}{ends}{loops}{definition}{inner}</{tag}>\n")
-    }
-}
-
 /// The scenario's own, unless it is an expression.
 fn own(name: &str) -> String {
     if name.starts_with('=') { name.to_owned() } else { format!("~{name}") }
-}
-
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -5,6 +5,7 @@
 //! many; `DIFFERENTIAL_SHOW` prints the broker's traces of what was played.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod answers;
 mod bpmn;
 mod embedded;
 mod facts;

@@ -1,12 +1,13 @@
 //! One scenario on one peer: what it asks, and the trace of what came of it.
 
 use crate::{
+    answers::{code, describe, parsed},
     bpmn::Bpmn,
     facts::{Fact, Incident},
     peer::Peer,
     trace::{Trace, masked},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use tonic::{Status, transport::Channel};
@@ -373,33 +374,4 @@ pub type Waited = Result<String, Error>;
 /// What passes, such as back-pressure, is no answer.
 fn forever() -> Retry {
     Retry::within(PATIENCE)
-}
-
-fn describe(job: &Job) -> String {
-    let Job { key, job_type, process_instance_key, bpmn_process_id, process_version, element_id, retries, .. } = job;
-    let headers = json!(job.headers);
-    let variables = parsed(&job.variables);
-    format!(
-        "job {key} {job_type} at {element_id} {} of {bpmn_process_id} v{process_version} {} {process_instance_key} \
-         retries {retries} {headers} {variables}",
-        job.element_instance_key, job.process_definition_key
-    )
-}
-
-fn parsed(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| json!(format!("no JSON ({error}): {text}")))
-}
-
-/// The status code that the error stands for, and Zeebe's words.
-fn code(error: &Error) -> (String, String) {
-    let (code, text) = match error {
-        Error::NotFound { message, .. } => ("NotFound", message),
-        Error::AlreadyExists { message, .. } => ("AlreadyExists", message),
-        Error::State { message, .. } => ("FailedPrecondition", message),
-        Error::Invalid { message, .. } => ("InvalidArgument", message),
-        Error::Denied { message, .. } => ("PermissionDenied", message),
-        Error::Protocol { code, message, .. } => (code.as_str(), message),
-        other => return ("-".to_owned(), other.to_string()),
-    };
-    (code.to_owned(), text.clone())
 }
