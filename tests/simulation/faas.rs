@@ -71,7 +71,7 @@ impl Faas {
         }
         let path = message.path.clone();
         if let Some(function) = path.strip_prefix("/async-function/") {
-            return Ok(self.queue(&replicas, function, message));
+            return Ok(self.queue(&replicas, function, &message));
         }
         if let Some(rest) = path.strip_prefix("/function/") {
             let (function, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -84,7 +84,7 @@ impl Faas {
         })
     }
 
-    fn queue(self: &Arc<Self>, replicas: &Arc<Replicas>, function: &str, message: Message) -> Answer {
+    fn queue(self: &Arc<Self>, replicas: &Arc<Replicas>, function: &str, message: &Message) -> Answer {
         let (weather, dice) = (self.world.weather(), &self.world.dice);
         if dice.happens(weather.full) {
             return Answer::plain(429, "full");

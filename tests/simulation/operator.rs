@@ -51,7 +51,7 @@ impl Operator {
         let operator = self.clone();
         tokio::spawn(async move {
             sleep(after).await;
-            let request = CancelProcessInstanceRequest { process_instance_key: key, ..Default::default() };
+            let request = CancelProcessInstanceRequest { process_instance_key: key };
             // It may have ended.
             if operator.zeebe.clone().cancel_process_instance(request).await.is_ok() {
                 operator.world.line(format_args!("{key} is cancelled"));
@@ -83,10 +83,10 @@ impl Operator {
 
     async fn resolve(&self, incident_key: i64, job_key: i64) {
         sleep(self.world.dice.seconds(10..120)).await;
-        let request = UpdateJobRetriesRequest { job_key, retries: 3, ..Default::default() };
+        let request = UpdateJobRetriesRequest { job_key, retries: 3 };
         // The task may be gone.
         let given = self.zeebe.clone().update_job_retries(request).await;
-        let request = ResolveIncidentRequest { incident_key, ..Default::default() };
+        let request = ResolveIncidentRequest { incident_key };
         let resolved = self.zeebe.clone().resolve_incident(request).await;
         self.world.line(format_args!("resolved: {} {}", given.is_ok(), resolved.is_ok()));
     }
