@@ -55,7 +55,7 @@ pub async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -
         }
         Fate::Lost => {
             world.line(format_args!("Zeebe {rpc}: lost"));
-            return std::future::pending().await;
+            std::future::pending::<()>().await;
         }
         Fate::Arrives | Fate::AnswerLost => {}
     }

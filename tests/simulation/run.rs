@@ -14,6 +14,7 @@ use crate::{
 use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
+use zeebe2faas::clock::now_ms;
 use zeebe2faas_contract::KeyRing;
 
 /// When runs begin, in milliseconds since 1970.
@@ -98,7 +99,7 @@ async fn begin(operator: &Operator, world: &World, number: usize) -> Instance {
     if let Some(after) = cancelled_after {
         operator.cancel_later(key, after);
     }
-    Instance { key, process }
+    Instance { key, process, begun_ms: now_ms() }
 }
 
 fn product(world: &World) -> Product {
