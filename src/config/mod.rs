@@ -4,10 +4,12 @@ mod files;
 mod peers;
 mod read;
 mod reader;
+mod relay;
 mod replicas;
 mod sockets;
 
 pub use reader::Environment;
+pub use relay::Relay;
 pub use replicas::Replicas;
 
 use crate::{
@@ -140,32 +142,6 @@ pub struct Callback {
     pub max_concurrent: usize,
     /// How long a callback that no ledger takes waits for Zeebe before it is answered 503.
     pub patience: Duration,
-}
-
-/// The checked settings of `zeebe2faas callback`: those of `zeebe2faas run` that it needs.
-#[derive(Debug, Clone)]
-pub struct Relay {
-    /// How Zeebe is reached.
-    pub zeebe: Zeebe,
-    /// How OpenFaaS is reached.
-    pub openfaas: OpenFaas,
-    /// Where callbacks arrive; their URL is not needed here, and may be empty.
-    pub callback: Callback,
-    /// What the listener bears.
-    pub limits: Limits,
-    /// How the bridges are reached that own the calls.
-    pub replicas: Replicas,
-    /// Keys.
-    pub keys: Keys,
-    /// How long Zeebe keeps a message for a receive task that is not there yet.
-    pub message_ttl: Duration,
-}
-
-impl Relay {
-    /// Everything that is made of files which may change while it runs.
-    pub fn reloaded(&self) -> Vec<Box<dyn Look>> {
-        reloaded(&self.keys, &self.zeebe, &self.callback).collect()
-    }
 }
 
 /// What keys, Zeebe's access and the callback listener are made of.
@@ -310,7 +286,7 @@ pub fn load_zeebe(file: Option<&Path>, environment: &Environment) -> Result<Zeeb
 
 /// Only what `zeebe2faas callback` needs: the file may have anything else.
 pub fn load_relay(file: Option<&Path>, environment: &Environment) -> Result<Relay, ConfigError> {
-    part(file, environment, read::relay)
+    part(file, environment, relay::read)
 }
 
 /// Only where the admin listener and the ledger are, for `calls`.
