@@ -4,15 +4,17 @@ mod files;
 mod peers;
 mod read;
 mod reader;
+mod relay;
 mod replicas;
 mod settings;
 mod sockets;
 mod toml_value;
 
 pub use reader::Environment;
+pub use relay::Relay;
 pub use replicas::Replicas;
 pub use settings::{
-    BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Relay, Settings, Worker, Zeebe,
+    BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Settings, Worker, Zeebe,
 };
 
 use crate::{reload::Reloaded, secret::Secret};
@@ -58,7 +60,7 @@ pub fn load_zeebe(file: Option<&Path>, environment: &Environment) -> Result<Zeeb
 
 /// Only what `zeebe2faas callback` needs: the file may have anything else.
 pub fn load_relay(file: Option<&Path>, environment: &Environment) -> Result<Relay, ConfigError> {
-    part(file, environment, read::relay)
+    part(file, environment, relay::read)
 }
 
 /// Only where the admin listener and the ledger are, for `calls`.
