@@ -2,6 +2,7 @@
 
 use crate::dimap::{Band, Product};
 use crate::pixel::Pixel;
+use crate::pool::Pool;
 use crate::reflectance::Reflectance;
 
 /// Counts that stay in the processor's cache between two looks.
@@ -14,6 +15,25 @@ pub enum Counts {
     Table(Vec<u16>),
     /// Computed one by one.
     Computed(Vec<f32>),
+}
+
+/// Buffers for counts.
+#[derive(Debug, Default)]
+pub struct Used {
+    /// Of [`Counts::Table`].
+    pub table: Pool<u16>,
+    /// Of [`Counts::Computed`].
+    pub computed: Pool<f32>,
+}
+
+impl Used {
+    /// Keeps a buffer.
+    pub fn give(&self, counts: Counts) {
+        match counts {
+            Counts::Table(counts) => self.table.give(counts),
+            Counts::Computed(counts) => self.computed.give(counts),
+        }
+    }
 }
 
 /// What was seen in a band.
@@ -59,17 +79,17 @@ impl<T: Pixel> Encoder<T> {
         encoder
     }
 
-    /// All pixels of the counts.
-    pub fn encode(&self, counts: &Counts) -> (Vec<T>, Tally) {
+    /// All pixels of the counts, in place of what `pixels` holds.
+    pub fn encode(&self, counts: &Counts, pixels: &mut Vec<T>) -> Tally {
+        pixels.clear();
         match counts {
-            Counts::Table(counts) => self.look_up(counts),
-            Counts::Computed(counts) => self.compute(counts),
+            Counts::Table(counts) => self.look_up(counts, pixels),
+            Counts::Computed(counts) => self.compute(counts, pixels),
         }
     }
 
     /// Piece by piece, and what is counted by itself: the processor does several at once then.
-    fn look_up(&self, counts: &[u16]) -> (Vec<T>, Tally) {
-        let mut pixels = Vec::with_capacity(counts.len());
+    fn look_up(&self, counts: &[u16], pixels: &mut Vec<T>) -> Tally {
         let mut tally = Tally::default();
         for counts in counts.chunks(PIECE) {
             let start = pixels.len();
@@ -80,10 +100,10 @@ impl<T: Pixel> Encoder<T> {
             tally.valid += pixels.iter().filter(|pixel| **pixel != T::NODATA).count() as u64;
             tally.saturated += counts.iter().zip(pixels).filter(is_high).count() as u64;
         }
-        (pixels, tally)
+        tally
     }
 
-    fn compute(&self, counts: &[f32]) -> (Vec<T>, Tally) {
+    fn compute(&self, counts: &[f32], pixels: &mut Vec<T>) -> Tally {
         let mut tally = Tally::default();
         let one = |count: &f32| {
             let count = f64::from(*count);
@@ -93,8 +113,8 @@ impl<T: Pixel> Encoder<T> {
             tally.saturated += u64::from(is_valid && count >= self.saturated);
             pixel
         };
-        let pixels = counts.iter().map(one).collect();
-        (pixels, tally)
+        pixels.extend(counts.iter().map(one));
+        tally
     }
 
     fn pixel(&self, count: f64) -> T {
@@ -130,7 +150,10 @@ mod tests {
 
     #[test]
     fn no_data_above_the_saturated_count_is_not_counted() {
-        let (pixels, tally) = encoder(0.0, 4095.0, Some(65_535.0)).encode(&Counts::Table(vec![0, 4094, 4095, 65_535]));
+        let mut pixels = vec![9; 9];
+        let counts = Counts::Table(vec![0, 4094, 4095, 65_535]);
+        let tally = encoder(0.0, 4095.0, Some(65_535.0)).encode(&counts, &mut pixels);
+        assert_eq!(pixels.len(), 4);
         assert_eq!((pixels[0], pixels[3]), (0, 0));
         assert_eq!((tally.valid, tally.saturated), (2, 1));
     }
@@ -142,7 +165,9 @@ mod tests {
         ) {
             let encoder = encoder(nodata.into(), saturated.into(), Some(7.0));
             let floats = counts.iter().copied().map(f32::from).collect();
-            prop_assert_eq!(encoder.encode(&Counts::Table(counts)), encoder.encode(&Counts::Computed(floats)));
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            let tally = encoder.encode(&Counts::Table(counts), &mut one);
+            prop_assert_eq!((tally, one), (encoder.encode(&Counts::Computed(floats), &mut other), other));
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use gdal::errors::GdalError;
-use gdal::raster::{GdalDataType, RasterBand};
+use gdal::raster::{GdalDataType, GdalType, RasterBand};
 use gdal::{Dataset, DatasetOptions, Metadata};
 
 use crate::dimap::Product;
-use crate::encode::Counts;
+use crate::encode::{Counts, Used};
 use crate::error::RasterError;
 use crate::windows::{Size, Window};
 
@@ -61,20 +61,19 @@ impl Ortho {
         Ok(self.band(band)?.no_data_value())
     }
 
-    /// The counts of all bands in a window.
-    pub fn read(&self, window: Window) -> Result<Vec<Counts>, RasterError> {
-        (1..=self.bands()).map(|band| self.read_band(band, window)).collect()
+    /// The counts of all bands in a window, in used buffers.
+    pub fn read(&self, window: Window, used: &Used) -> Result<Vec<Counts>, RasterError> {
+        (1..=self.bands()).map(|band| self.read_band(band, window, used)).collect()
     }
 
-    fn read_band(&self, number: usize, window: Window) -> Result<Counts, RasterError> {
-        let Window { column, row, size } = window;
-        let place = (column as isize, row as isize);
+    fn read_band(&self, number: usize, window: Window, used: &Used) -> Result<Counts, RasterError> {
         let band = self.band(number)?;
         let counts = if matches!(band.band_type(), GdalDataType::UInt8 | GdalDataType::UInt16) {
-            band.read_as(place, size, size, None).map(|counts| Counts::Table(counts.into_shape_and_vec().1))
+            read(&band, window, used.table.take()).map(Counts::Table)
         } else {
-            band.read_as(place, size, size, None).map(|counts| Counts::Computed(counts.into_shape_and_vec().1))
+            read(&band, window, used.computed.take()).map(Counts::Computed)
         };
+        let Window { column, row, .. } = window;
         let path = || self.path.clone();
         counts.map_err(|source| RasterError::Read { path: path(), band: number, column, row, source })
     }
@@ -122,6 +121,16 @@ impl Ortho {
         }
         Ok(())
     }
+}
+
+fn read<T: GdalType + Copy + Default>(
+    band: &RasterBand<'_>,
+    window: Window,
+    mut counts: Vec<T>,
+) -> Result<Vec<T>, GdalError> {
+    counts.resize(window.pixels(), T::default());
+    band.read_into_slice((window.column as isize, window.row as isize), window.size, window.size, &mut counts, None)?;
+    Ok(counts)
 }
 
 /// GDAL's threads (`GDAL_NUM_THREADS`) help where tiles are decompressed; anything else they read slower.

@@ -9,12 +9,13 @@ use std::thread;
 use gdal::config::{get_config_option, set_config_option};
 
 use crate::dimap::Product;
-use crate::encode::{Counts, Encoder, Tally};
+use crate::encode::{Counts, Encoder, Tally, Used};
 use crate::error::RasterError;
 use crate::gdal_errors;
 use crate::ortho::{Ortho, refuse_other_than_utf8};
 use crate::output::Output;
 use crate::pixel::Pixel;
+use crate::pool::Pool;
 use crate::target::Target;
 use crate::windows::{Size, Window, kept_pixels, window_size, windows};
 
@@ -72,7 +73,8 @@ pub fn normalize<T: Pixel>(
     let target = Target::create::<T>(&source, product, output, encoding.scale)?;
     let window = window_size(encoding.window_pixels.get(), source.size(), source.block()?, target.block()?);
     limit_cache::<T>(&source, window)?;
-    let work = Work { encoders: &encoders, windows: &windows(source.size(), window) };
+    let windows = windows(source.size(), window);
+    let work = Work { encoders: &encoders, windows: &windows, counts: Used::default(), pixels: Pool::default() };
     let (tallies, failures) = work.carry(source, &target, encoding.threads, progress)?;
     target.finish(failures)?;
     let ids = product.bands.iter().map(|band| band.id.clone());
@@ -105,6 +107,8 @@ type Encoded<T> = Vec<(Vec<T>, Tally)>;
 struct Work<'a, T> {
     encoders: &'a [Encoder<T>],
     windows: &'a [Window],
+    counts: Used,
+    pixels: Pool<T>,
 }
 
 impl<T: Pixel> Work<'_, T> {
@@ -138,7 +142,7 @@ impl<T: Pixel> Work<'_, T> {
     /// A lane that is gone says that the work has ended early: the others know why.
     fn read(&self, ortho: &Ortho, lanes: &[SyncSender<Vec<Counts>>]) -> Result<Vec<String>, RasterError> {
         for (window, lane) in self.windows.iter().zip(lanes.iter().cycle()) {
-            if lane.send(ortho.read(*window)?).is_err() {
+            if lane.send(ortho.read(*window, &self.counts)?).is_err() {
                 break;
             }
         }
@@ -146,7 +150,12 @@ impl<T: Pixel> Work<'_, T> {
     }
 
     fn compute(&self, counts: &Receiver<Vec<Counts>>, encoded: &SyncSender<Encoded<T>>) {
-        let encode = |(counts, encoder): (Counts, &Encoder<T>)| encoder.encode(&counts);
+        let encode = |(counts, encoder): (Counts, &Encoder<T>)| {
+            let mut pixels = self.pixels.take();
+            let tally = encoder.encode(&counts, &mut pixels);
+            self.counts.give(counts);
+            (pixels, tally)
+        };
         for bands in counts {
             if encoded.send(bands.into_iter().zip(self.encoders).map(encode).collect()).is_err() {
                 return;
@@ -165,7 +174,7 @@ impl<T: Pixel> Work<'_, T> {
         for (done, (window, lane)) in self.windows.iter().zip(lanes.iter().cycle()).enumerate() {
             let (pixels, seen): (Vec<_>, Vec<_>) = lane.recv().map_err(|_| RasterError::Thread)?.into_iter().unzip();
             tallies.iter_mut().zip(seen).for_each(|(tally, seen)| tally.add(seen));
-            target.write(*window, pixels)?;
+            target.write(*window, pixels, &self.pixels)?;
             let percent = (done + 1) * 100 / self.windows.len();
             if percent > told {
                 told = percent;

@@ -13,6 +13,7 @@ use crate::gdal_errors;
 use crate::ortho::Ortho;
 use crate::output::{Format, Output};
 use crate::pixel::{NODATA, Pixel};
+use crate::pool::Pool;
 use crate::windows::{Size, Window};
 
 /// An output on its way. Dropped before [`Self::finish`] succeeded, nothing is left of it.
@@ -48,14 +49,16 @@ impl<'a> Target<'a> {
         self.open().and_then(block).map_err(|error| self.error(&error))
     }
 
-    /// Writes a window of all bands.
-    pub fn write<T: Pixel>(&self, window: Window, bands: Vec<Vec<T>>) -> Result<(), RasterError> {
+    /// Writes a window of all bands, and keeps their buffers.
+    pub fn write<T: Pixel>(&self, window: Window, bands: Vec<Vec<T>>, used: &Pool<T>) -> Result<(), RasterError> {
         let place = (window.column as isize, window.row as isize);
         let write = |(index, pixels)| {
             let mut pixels = Buffer::new(window.size, pixels);
-            self.open()?.rasterband(index + 1)?.write(place, window.size, &mut pixels)
+            self.open()?.rasterband(index + 1)?.write(place, window.size, &mut pixels)?;
+            used.give(pixels.into_shape_and_vec().1);
+            Ok(())
         };
-        bands.into_iter().enumerate().try_for_each(write).map_err(|error| self.error(&error))
+        bands.into_iter().enumerate().try_for_each(write).map_err(|error: GdalError| self.error(&error))
     }
 
     /// Closes the file, and makes it a COG where that was asked for. `others` are failures that other threads heard of.
