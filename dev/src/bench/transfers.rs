@@ -29,7 +29,7 @@ use tokio::{
 use zeebe2faas_contract::{CALL_ID_HEADER, CallId, Invocation, Outcome, Report};
 
 /// Size of the object that comes and goes.
-pub const BYTES: u64 = 500_000_000;
+pub const BYTES: u64 = 200_000_000;
 /// How often it is measured, in turn.
 pub const RUNS: u32 = 5;
 const BOUND: f64 = 1.1;
