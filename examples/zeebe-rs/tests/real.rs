@@ -41,7 +41,9 @@ fn programs() -> PathBuf {
 }
 
 async fn functions(folder: &Path, secret: &str) -> Host {
-    let stack = Stack::parse("stack.yml", &fs::read_to_string(Path::new(ROOT).join("stack.yml")).unwrap()).unwrap();
+    let mut stack = Stack::read(&format!("{ROOT}/stack.yml")).unwrap();
+    // Functions reach this program's own listener.
+    stack.functions.remove("callback-ack");
     let mut options = HostOptions::new(stack, folder.join("state"));
     options.key_ring = Some(KeyRing::parse(secret).unwrap());
     options.path_dirs.push(programs());
