@@ -41,7 +41,7 @@ fn programs() -> PathBuf {
 }
 
 async fn functions(folder: &Path, secret: &str) -> Host {
-    let mut stack = Stack::read(&format!("{ROOT}/stack.yml")).unwrap();
+    let mut stack = Stack::read(format!("{ROOT}/stack.yml")).unwrap();
     // Functions reach this program's own listener.
     stack.functions.remove("callback-ack");
     let mut options = HostOptions::new(stack, folder.join("state"));
