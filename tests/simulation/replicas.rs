@@ -75,6 +75,11 @@ impl Replicas {
         (0..self.all.len()).for_each(|number| self.start(number));
     }
 
+    /// Lets go of all processes: they hold what holds them.
+    pub fn end(&self) {
+        self.all.iter().for_each(|replica| drop(replica.running().take()));
+    }
+
     pub fn count(&self) -> usize {
         self.all.len()
     }

@@ -87,6 +87,7 @@ async fn simulate(seed: u64, breakage: Option<Breakage>, folder: &Path, aloud: b
         world.complain(format!("it does not become quiet: {what}"));
     }
     promises::check(&world, &instances);
+    stage.replicas.end();
     let complaints = std::mem::take(&mut world.seen().complaints);
     Result { trace: world.trace.hash(), complaints }
 }
