@@ -235,8 +235,10 @@ impl Up {
     fn load_templates(&self) {
         match Templates::load(&self.templates) {
             Ok(templates) => {
-                println!("templates     {}", templates.names().collect::<Vec<_>>().join(", "));
+                let names = templates.names().collect::<Vec<_>>().join(", ");
                 self.bridge.use_templates(templates);
+                // Whoever reads it may rely on them.
+                println!("templates     {names}");
             }
             Err(mistakes) => {
                 eprintln!("the templates from before stay:");
