@@ -1,10 +1,12 @@
 //! `zeebe2faas-dev functions`: the function host as a process of its own.
 
-use crate::host::{Host, HostError, HostOptions, Stack, StackError};
+use crate::{
+    host::{Host, HostError, HostOptions, Stack, StackError},
+    site::{self, SiteError},
+    stop::Stop,
+};
 use clap::Args;
 use std::{io, net::SocketAddr, path::PathBuf};
-use tokio::signal::unix::{SignalKind, signal};
-use zeebe2faas_contract::{KeyRing, KeyRingError};
 
 /// Where the functions are, and who may call them.
 #[derive(Args, Debug)]
@@ -35,22 +37,9 @@ pub enum FunctionsError {
     /// The function file.
     #[error(transparent)]
     Stack(#[from] StackError),
-    /// The secret cannot be read.
-    #[error("{}: {source}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The secret is none.
-    #[error("{}: {source}", path.display())]
-    Key {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: KeyRingError,
-    },
+    /// The secret.
+    #[error(transparent)]
+    Secret(#[from] SiteError),
     /// The host.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -64,25 +53,13 @@ pub async fn run(args: FunctionsArgs) -> Result<bool, FunctionsError> {
     let FunctionsArgs { stack, listen, runner_secret: path, state, without, workers } = args;
     let mut stack = Stack::read(stack)?;
     stack.functions.retain(|name, _| !without.contains(name));
-    let secret = std::fs::read_to_string(&path);
-    let secret = secret.map_err(|source| FunctionsError::Read { path: path.clone(), source })?;
-    let key_ring = Some(KeyRing::parse(&secret).map_err(|source| FunctionsError::Key { path, source })?);
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));
-    let options = HostOptions {
-        listen,
-        key_ring,
-        workers,
-        path_dirs: beside.into_iter().collect(),
-        ..HostOptions::new(stack, state)
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(FunctionsError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(FunctionsError::Signals)?;
+    let key_ring = Some(site::read_secret(&path)?);
+    let options =
+        HostOptions { listen, key_ring, workers, path_dirs: site::program_folders(), ..HostOptions::new(stack, state) };
+    let mut stop = Stop::new().map_err(FunctionsError::Signals)?;
     let host = Host::start(options).await?;
     println!("listening on {}", host.url());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    stop.asked().await;
     host.shutdown().await;
     Ok(true)
 }

@@ -12,4 +12,5 @@ pub mod host;
 pub mod machine;
 pub mod phr;
 pub mod site;
+mod stop;
 pub mod up;

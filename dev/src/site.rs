@@ -107,6 +107,12 @@ pub(crate) fn keep_secret(folder: &Path, secret: &str) -> Result<KeyRing, SiteEr
     KeyRing::parse(secret).map_err(|source| SiteError::Key { path, source })
 }
 
+/// The runner secret that a file holds.
+pub(crate) fn read_secret(path: &Path) -> Result<KeyRing, SiteError> {
+    let secret = std::fs::read_to_string(path).map_err(|source| SiteError::Io { path: path.to_owned(), source })?;
+    KeyRing::parse(&secret).map_err(|source| SiteError::Key { path: path.to_owned(), source })
+}
+
 /// The functions of the project that have work to do: here they reach the bridge's own listener.
 pub(crate) fn own_stack() -> Result<Stack, StackError> {
     let mut stack = Stack::parse("stack.yml", STACK)?;
@@ -137,10 +143,14 @@ pub(crate) fn host_options(
         let data: Vec<_> = data.iter().map(|folder| folder.to_string_lossy()).collect();
         options.env.insert("RUNNER_ALLOW_DIRS".to_owned(), data.join(":"));
     }
-    // Beside this program; a test's own program lies one folder deeper.
-    let exe = std::env::current_exe().unwrap_or_default();
-    options.path_dirs.extend(exe.ancestors().skip(1).take(2).map(Path::to_owned));
+    options.path_dirs.extend(program_folders());
     options
+}
+
+/// Where the functions' programs are: beside this one; a test's own program lies one folder deeper.
+pub(crate) fn program_folders() -> Vec<PathBuf> {
+    let exe = std::env::current_exe().unwrap_or_default();
+    exe.ancestors().skip(1).take(2).map(Path::to_owned).collect()
 }
 
 /// The same address with a port, since others must know it before it is bound.

@@ -1,9 +1,10 @@
 //! A job's way to its function and back. Each step has a file and knows no other; `outbound` and `inbound` join them.
 //!
 //! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
-//! [`reply`]), or to the replica that owns the call (`hand_over`); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
-//! [`progress`] comes in, and [`events`] go out to whoever watches. A task with the header `throw` makes no call:
-//! [`throw`]. What a person does with a call: [`recovery`]. Callbacks without a ledger: [`relay`].
+//! [`reply`]), or to the replica that owns the call (`hand_over`); what a callback means says `judge`. [`hold`] keeps a
+//! job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile [`progress`] comes in, and [`events`]
+//! go out to whoever watches. A task with the header `throw` makes no call: [`throw`]. What a person does with a call:
+//! [`recovery`]. Callbacks without a ledger: [`relay`].
 
 pub mod activate;
 pub mod ask;

@@ -6,6 +6,7 @@ mod read;
 mod reader;
 mod relay;
 mod replicas;
+mod section;
 mod settings;
 mod sockets;
 mod toml_value;
@@ -86,7 +87,7 @@ type JsonMap = serde_json::Map<String, serde_json::Value>;
 fn part<T>(
     file: Option<&Path>,
     environment: &Environment,
-    read: impl FnOnce(&reader::Section<'_>, &Path) -> Option<T>,
+    read: impl FnOnce(&section::Section<'_>, &Path) -> Option<T>,
 ) -> Result<T, ConfigError> {
     let (path, text) = content(file)?;
     let name = path.display().to_string();

@@ -4,8 +4,8 @@ use super::{
     BodyFormat, Calls, Function, OnUnknown, Settings, Worker,
     files::keys,
     peers::{openfaas, zeebe},
-    reader::Section,
     replicas,
+    section::Section,
     sockets::{admin, admin_token, callback, limits},
 };
 use std::{

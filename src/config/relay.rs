@@ -5,8 +5,8 @@ use super::{
     files::keys,
     peers::{openfaas, zeebe},
     read::calls,
-    reader::Section,
     replicas,
+    section::Section,
     settings::reloaded,
     sockets::{callback, limits},
 };

@@ -6,6 +6,7 @@ use crate::{
     engine::serve::{Clock, Engine, EngineError},
     host::{Host, HostError, Stack, StackError},
     site::{self, Site, SiteError, keep_secret, reachable, temporary_folder, with_port},
+    stop::Stop,
 };
 use clap::Args;
 use std::{
@@ -16,10 +17,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    task::JoinHandle,
-};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use watch::Watch;
 use zeebe2faas::{
@@ -263,25 +261,6 @@ async fn run_app(app: App, stop: CancellationToken) {
     let _told = stop.clone().drop_guard();
     if let Err(error) = app.run(stop).await {
         eprintln!("the bridge: {error}");
-    }
-}
-
-/// Ctrl-C and SIGTERM.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 
 use super::{Expression, ZEEBE, reader::Reader};
 use roxmltree::Node;
-use std::fmt::Write;
 
 /// Words that a target may not be, though they look like a path.
 const RESERVED: [&str; 11] =
@@ -99,7 +98,7 @@ fn write_context(text: &mut String, context: &[(String, Entry)], path: &mut Vec<
     text.push('{');
     for (index, (key, entry)) in context.iter().enumerate() {
         let separator = if index == 0 { "" } else { "," };
-        let _ = write!(text, "{separator}{key}:");
+        text.push_str(&format!("{separator}{key}:"));
         match entry {
             Entry::Source(source) => text.push_str(source),
             Entry::Context(nested) => {
@@ -109,7 +108,9 @@ fn write_context(text: &mut String, context: &[(String, Entry)], path: &mut Vec<
                 let existing = path.join(".");
                 path.pop();
                 if merging {
-                    let _ = write!(text, "if ({existing} != null) then context merge({existing},{inner}) else {inner}");
+                    text.push_str(&format!(
+                        "if ({existing} != null) then context merge({existing},{inner}) else {inner}"
+                    ));
                 } else {
                     text.push_str(&inner);
                 }

@@ -78,6 +78,7 @@ impl Parser {
     fn number(&mut self) -> Option<Node> {
         self.space();
         let start = self.at;
+        // It may have no sign.
         let _ = self.exactly("-");
         let whole = self.digits();
         let fraction = self.attempt(|parser| {
