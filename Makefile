@@ -7,29 +7,39 @@ EXAMPLE := --manifest-path examples/zeebe-rs/Cargo.toml
 
 # Each target runs for so long.
 FUZZ_SECONDS ?= 60
-# What .ci/setup builds from crates.io.
-export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas/tools/bin:$(PATH)
+# Of the images, as stack.yml and docker-compose.yml name them.
+VERSION := 0.1.0
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas
+# What .ci/setup builds from crates.io, and Go where the system has none.
+export PATH := $(CACHE)/tools/bin:$(PATH):$(CACHE)/go/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real test-k8s fault-matrix soak lint advisories fuzz fmt bench setup
+.PHONY: help demo demo-zeebe test test-real test-k8s test-openfaas compose-check images simulate fault-matrix soak lint advisories fuzz fmt bench setup
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Run the Pleiades chain for five couples, on a real Zeebe broker and real OTB
-	@$(SETUP) build otb zeebe
+demo: ## Run the Pleiades chain for five couples, on the embedded engine and real OTB
+	@$(SETUP) build otb
 	cargo build --workspace --bins
 	$(BIN)/debug/zeebe2faas-dev demo
+
+demo-zeebe: ## The same on a real Zeebe broker
+	@$(SETUP) build otb zeebe
+	cargo build --workspace --bins
+	$(BIN)/debug/zeebe2faas-dev demo --start-zeebe
 
 test: ## Run the tests that need no broker
 	@$(SETUP) build otb
 	cargo build --workspace --bins
 	cargo test --workspace
 
-test-real: ## Run the tests on a real Zeebe broker and real OTB, and those in Chromium
-	@$(SETUP) build otb zeebe zeebe-rs browser
+test-real: ## Run the tests on a real Zeebe broker and real OTB, with other clients, and in Chromium
+	@$(SETUP) build otb zeebe zeebe-rs clients browser go
 	cargo build --workspace --bins
+	go build -C tests/compose -o $(CACHE)/tools/bin/compose-check .
 	cargo test -p zeebe2faas-tests --test real
+	cargo test -p zeebe2faas-tests --test differential
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 	node --test tests/browser/*.test.js
 
@@ -37,6 +47,27 @@ test-k8s: ## Run the tests on a real Kubernetes API server
 	@$(SETUP) build k8s
 	cargo build --workspace --bins
 	cargo test -p zeebe2faas-tests --test kubernetes
+
+test-openfaas: ## Run the tests before the OpenFaaS gateway at OPENFAAS_URL (docs/openfaas.md)
+	@$(SETUP) build otb zeebe
+	cargo build --workspace --bins
+	cargo test -p zeebe2faas-tests --test openfaas
+
+compose-check: ## Check docker-compose.yml and docker/Dockerfile with Compose's loader and BuildKit's linter
+	@$(SETUP) go
+	test -z "$$(gofmt -l tests/compose)"
+	go vet -C tests/compose ./...
+	go test -C tests/compose -count=1 ./...
+
+images: ## Build the images of docker/Dockerfile, with Docker
+	for target in bridge callback-ack runner otbcli normalize-product functions; do \
+		docker build -f docker/Dockerfile --target $$target \
+			-t ghcr.io/zeebe2faas/$$(echo $$target | sed s/^bridge$$/zeebe2faas/):$(VERSION) . || exit 1; \
+	done
+
+simulate: ## Run SEEDS (1000) disturbed runs under virtual time, or show all that happens in one SEED
+	@$(SETUP) build otb
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test -p zeebe2faas-tests --test simulation -- --nocapture every_promise
 
 fault-matrix: ## Let every fault happen at every step, and write docs/reliability.md (10 minutes)
 	@$(SETUP) build zeebe
@@ -58,6 +89,7 @@ lint: ## Check formatting, lints, documentation, scripts and dependencies
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	git ls-files -z | xargs -0 grep -lIsE '^#!.*sh$$' | xargs shellcheck
 	cargo deny --log-level error check bans licenses sources
+	@$(MAKE) --no-print-directory compose-check
 
 advisories: ## Compare the dependencies with known vulnerabilities
 	@$(SETUP) build lint
@@ -73,7 +105,7 @@ fmt: ## Format the code
 	cargo fmt --manifest-path fuzz/Cargo.toml
 
 bench: ## Measure, and write docs/performance.md
-	@$(SETUP) build otb zeebe
+	@$(SETUP) build otb zeebe numpy
 	cargo build --release --workspace --bins
 	$(BIN)/release/zeebe2faas-dev bench
 

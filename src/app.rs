@@ -5,7 +5,7 @@ mod core;
 pub use self::core::{Core, Routes};
 
 use crate::{
-    bridge::{Peers, render::Templates, replicas},
+    bridge::{Bridge, Peers, render::Templates, replicas},
     config::{self, Settings},
     kubernetes::{self, Cluster},
     ledger::{Ledger, LedgerError},
@@ -80,6 +80,11 @@ impl App {
         let callback = bind("callback.listen", settings.callback.listen).await?;
         let admin = bind("admin.listen", settings.admin).await?;
         Ok(Self { core: Core::new(settings, peers, ledger)?, callback, admin })
+    }
+
+    /// The steps, which go on to be reached while it runs.
+    pub fn bridge(&self) -> &Bridge {
+        self.core.bridge()
     }
 
     /// Where callbacks arrive.

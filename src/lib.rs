@@ -1,8 +1,9 @@
 //! The bridge between a Camunda 8 / Zeebe cluster and OpenFaaS.
 //!
 //! In reading order: [`cli`] starts it, [`config`] checks the settings, [`app`] builds and runs, [`bridge`] has the
-//! steps, which use [`zeebe`], [`openfaas`], [`kubernetes`] and the [`ledger`]; [`listener`] lets callbacks in, [`admin`] shows it,
-//! [`doctor`] checks what is around it.
+//! steps, which use [`zeebe`], [`openfaas`], [`kubernetes`] and the [`ledger`]; [`listener`] lets callbacks in, [`admin`]
+//! shows it, [`doctor`] checks what is around it. Time ([`clock`]), randomness ([`chance`]) and HTTP ([`transport`]) go through one
+//! place each, which a simulation replaces.
 
 pub mod admin;
 pub mod app;

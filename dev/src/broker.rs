@@ -1,5 +1,6 @@
 //! A real Zeebe broker for the demo and for tests: fetched by Maven once, started on free ports of 127.0.0.1.
 
+mod clock;
 mod install;
 mod java;
 mod ports;
@@ -50,11 +51,13 @@ pub struct BrokerOptions {
     /// Whether everything that happens in it stands in its log, a JSON record a line: the only place that tells
     /// incidents, where no Operate runs.
     pub log_records: bool,
+    /// Whether [`Broker::advance_clock`] moves its clock.
+    pub controlled_clock: bool,
 }
 
 impl Default for BrokerOptions {
     fn default() -> Self {
-        Self { data: None, heap_mib: 384, log_records: false }
+        Self { data: None, heap_mib: 384, log_records: false, controlled_clock: false }
     }
 }
 
@@ -127,8 +130,8 @@ pub enum BrokerError {
     /// No free ports.
     #[error("no free ports on 127.0.0.1 for the broker: {0}")]
     NoPorts(io::Error),
-    /// The client for the readiness check.
-    #[error("cannot ask the broker whether it is ready: {0}")]
+    /// The client for the readiness check, or the order to its clock.
+    #[error("cannot ask the broker at its management port: {0}")]
     Http(#[from] reqwest::Error),
 }
 
@@ -141,6 +144,7 @@ pub struct Broker {
     java_home: PathBuf,
     heap_mib: u32,
     log_records: bool,
+    controlled_clock: bool,
     data: PathBuf,
     ports: Ports,
     child: Option<Child>,
@@ -166,9 +170,18 @@ impl Broker {
         std::fs::create_dir_all(&data).map_err(io_error("make the folder", &data))?;
         let data = data.canonicalize().map_err(io_error("find the folder", &data))?;
         let ports = Ports::draw().map_err(BrokerError::NoPorts)?;
-        let BrokerOptions { heap_mib, log_records, .. } = options;
-        let mut broker =
-            Self { distribution, java_home, heap_mib, log_records, data, ports, child: None, _temporary: temporary };
+        let BrokerOptions { heap_mib, log_records, controlled_clock, .. } = options;
+        let mut broker = Self {
+            distribution,
+            java_home,
+            heap_mib,
+            log_records,
+            controlled_clock,
+            data,
+            ports,
+            child: None,
+            _temporary: temporary,
+        };
         for draw in 1.. {
             match broker.restart().await {
                 Err(BrokerError::Ended { tail, .. }) if draw < PORT_DRAWS && tail.contains("in use") => {
@@ -268,6 +281,9 @@ impl Broker {
         ]);
         if self.log_records {
             command.envs(RECORDS_IN_THE_LOG);
+        }
+        if self.controlled_clock {
+            command.envs(clock::CONTROLLED);
         }
         Ok(command)
     }

@@ -132,6 +132,31 @@ impl Cluster {
         end(&mut self.api_server);
     }
 
+    /// Has etcd forget all that was, while the API server is away: when it is back, a watch from before gets 410.
+    ///
+    /// # Errors
+    /// Where etcd is not there.
+    pub async fn forget_the_past(&self) -> Result<(), KubeError> {
+        let revision = self.etcd("put", r#"{"key": "cGFzdA==", "value": ""}"#).await?;
+        let order = format!(r#"{{"revision": {revision}, "physical": true}}"#);
+        self.etcd("compaction", &order).await.map(drop)
+    }
+
+    /// Asks etcd by its HTTP door; its revision.
+    async fn etcd(&self, what: &str, body: &str) -> Result<u64, KubeError> {
+        let url = format!("http://127.0.0.1:{}/v3/kv/{what}", self.etcd_port);
+        let client = zeebe2faas::tls::plain_http().build().map_err(|error| KubeError::Client(error.to_string()))?;
+        let answer = client.post(url).body(body.to_owned()).send().await.and_then(reqwest::Response::error_for_status);
+        let text = match answer {
+            Ok(answer) => answer.text().await,
+            Err(error) => Err(error),
+        };
+        let text = text.map_err(|error| KubeError::Client(error.to_string()))?;
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let revision = answer["header"]["revision"].as_str().and_then(|revision| revision.parse().ok());
+        revision.ok_or_else(|| KubeError::Client(format!("etcd answers: {text}")))
+    }
+
     /// Starts the API server again on the same port, and waits until it is ready.
     pub async fn restart_api_server(&mut self) -> Result<(), KubeError> {
         self.kill_api_server();
@@ -215,6 +240,10 @@ impl Cluster {
                 format!("--controllers={CONTROLLERS}"),
                 "--leader-elect=false".to_owned(),
                 "--secure-port=0".to_owned(),
+                // For tests with many Jobs.
+                "--kube-api-qps=1000".to_owned(),
+                "--kube-api-burst=2000".to_owned(),
+                "--concurrent-job-syncs=20".to_owned(),
             ],
         )
     }

@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use zeebe2faas_dev::{
     bench::{self, BenchArgs},
+    couple::{self, CoupleArgs},
     demo::{self, DemoArgs},
+    functions::{self, FunctionsArgs},
+    up::{self, UpArgs},
 };
 
-/// For trying out and for tests: a real Zeebe broker, an OpenFaaS-compatible function host, and the bridge between.
+/// For trying out and for tests: a Zeebe-compatible engine, an OpenFaaS-compatible function host, and the bridge between.
 #[derive(Parser)]
 #[command(name = "zeebe2faas-dev", version)]
 struct Cli {
@@ -18,9 +21,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run engine, functions and bridge in one process, until Ctrl-C
+    ///
+    /// For trying out and for tests: everything is in memory, and gone at the end. Production is a real Zeebe cluster
+    /// and a real OpenFaaS. What the engine does, it does as Zeebe 8.6; what it cannot do, it refuses at deployment.
+    Up(UpArgs),
     /// Run the Pleiades chain for several products side by side
     Demo(DemoArgs),
-    /// Measure memory, start and CPU of `zeebe2faas run`, and write the report
+    /// Run the functions of a stack.yml behind OpenFaaS's gateway API, until SIGTERM or Ctrl-C
+    Functions(FunctionsArgs),
+    /// Write a synthetic Pleiades couple, and print the variables of `phr-pair` for it
+    Couple(CoupleArgs),
+    /// Measure the bridge and the normalisation, and write the report
     Bench(BenchArgs),
 }
 
@@ -36,7 +48,10 @@ fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Up(args) => runtime.block_on(up::run(&args)).map_err(|error| error.to_string()),
         Command::Demo(args) => runtime.block_on(demo::run(&args)).map_err(|error| error.to_string()),
+        Command::Functions(args) => runtime.block_on(functions::run(args)).map_err(|error| error.to_string()),
+        Command::Couple(args) => couple::run(&args).map_err(|error| error.to_string()),
         Command::Bench(args) => runtime.block_on(bench::run(&args)).map_err(|error| error.to_string()),
     };
     match result {

@@ -60,6 +60,12 @@ impl Core {
         &self.bridge
     }
 
+    /// Cancelled, it ends what was begun beside the parts, as the end of the process does: for simulations of a crash.
+    #[doc(hidden)]
+    pub fn steps(&self) -> CancellationToken {
+        self.steps_stop.clone()
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         self.bridge.settings()
     }

@@ -67,21 +67,12 @@ impl Bridge {
 
     async fn give_up_call(&self, call: Pending) {
         tracing::info!(call = %call.id, function = call.function, "its task is gone: ending the call");
-        if let Some(ended) = self.cancel_job(&call, call.deadline_ms).await {
-            return match ended {
-                Ok(told) => self.conclude_abandoned(call, told).await,
-                Err(error) => tracing::error!(call = %call.id, %error, "its Job could not be deleted"),
-            };
-        }
         self.cancel_queued(&call).await;
         let told = match &self.0.questions {
+            _ if call.as_job => self.cancel_job_for_long(&call).await,
             Some(questions) if call.run_once => questions.cancel(&call).await,
             _ => None,
         };
-        self.conclude_abandoned(call, told).await;
-    }
-
-    async fn conclude_abandoned(&self, call: Pending, told: Option<Outcome>) {
         let outcome = told.unwrap_or_else(|| abandoned(&call));
         // Its delivery finds the task gone, which counts as delivered.
         if self.conclude(call, &outcome).await.is_err() {
@@ -93,6 +84,7 @@ impl Bridge {
     pub(super) async fn cancel_queued(&self, call: &Pending) {
         let Parts { gateway, settings, .. } = &*self.0;
         if settings.openfaas.cancels
+            && !call.as_job
             && let Err(reason) = gateway.cancel_queued(&call.id).await
         {
             tracing::warn!(call = %call.id, reason, "OpenFaaS did not cancel the invocation");
@@ -101,6 +93,11 @@ impl Bridge {
 }
 
 fn abandoned(call: &Pending) -> Outcome {
-    let message = format!("the task of this call was cancelled; `{}` may run on to its end", call.function);
+    let rest = if call.as_job {
+        "its Job is deleted".to_owned()
+    } else {
+        format!("`{}` may run on to its end", call.function)
+    };
+    let message = format!("the task of this call was cancelled; {rest}");
     Outcome::plain(call.id.clone(), call.function.clone(), Status::Cancelled, message, false)
 }

@@ -1,14 +1,8 @@
 //! The way back: what callbacks, runners and deadlines tell becomes an outcome, is kept, and goes to Zeebe.
 
 use super::{
-    Bridge, NotTaken, Parts,
-    ask::Insistence,
-    classify::Callback,
-    deadline,
-    deliver::Slot,
-    events::Change,
-    log_failure,
-    outcome::{Outcome, Status},
+    Bridge, NotTaken, Parts, ask::Insistence, classify::Callback, deadline, deliver::Slot, events::Change, log_failure,
+    outcome::Outcome,
 };
 use crate::{
     clock::{millis, now_ms},
@@ -42,7 +36,7 @@ impl Bridge {
     pub(super) async fn doubt(&self, call: Pending, why: &str) -> Result<(), NotTaken> {
         tracing::info!(call = %call.id, function = call.function, why, "a callback that settles nothing");
         // How a Job ended its cluster tells.
-        if call.run_once && !self.is_job(&call.id).await {
+        if call.run_once && !call.as_job {
             log_failure(self.0.ledger.asking(call.id.clone()).await);
             self.ask(call, Insistence::UntilEnded);
         }
@@ -54,8 +48,7 @@ impl Bridge {
         let bridge = self.clone();
         // Not counted among the steps that a stop waits for: the next start asks again.
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
-            if !bridge.is_job(&call.id).await
-                && let Some(outcome) = questions.ask(&call, insistence).await
+            if let Some(outcome) = questions.ask(&call, insistence).await
                 && bridge.conclude(call, &outcome).await.is_err()
             {
                 tracing::error!("an outcome could be kept nowhere; the runner is asked again at the deadline");
@@ -91,7 +84,7 @@ impl Bridge {
     /// The ledger has the end of a call.
     fn ended(&self, call: &Pending, outcome: &Outcome, ended_ms: u64) {
         self.0.holds.release(&call.id);
-        self.job_concluded(&call.id, outcome.status);
+        self.job_concluded(call, outcome.status);
         self.0.metrics.outcome(&call.function, outcome);
         self.0.in_flight.end(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
@@ -201,7 +194,6 @@ impl Bridge {
 
     fn let_go(&self, call: &Pending) {
         self.0.in_flight.release(&call.id);
-        self.job_delivered(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::Delivered { delivered: true });
     }
 
@@ -210,7 +202,7 @@ impl Bridge {
         let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
         match self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await {
             Err(LedgerError::Stopped) => Ok(()),
-            written => written,
+            written => written.inspect(|()| self.job_delivered(&call.id)),
         }
     }
 
@@ -273,14 +265,11 @@ impl Bridge {
     /// The runner has the last word, if it can be had.
     async fn time_out(&self, call: Pending) {
         let reported = match &self.0.questions {
-            _ if self.is_job(&call.id).await => None,
+            _ if call.as_job => Some(self.end_of_late_job(&call).await),
             Some(questions) if call.run_once => questions.ask_once(&call).await,
             _ => None,
         };
-        let mut outcome = reported.unwrap_or_else(|| deadline::timed_out(&call));
-        if let Some(why) = self.why_not_run(&call.id).filter(|_| outcome.status == Status::TimedOut) {
-            outcome.message = format!("{}; {why}", outcome.message);
-        }
+        let outcome = reported.unwrap_or_else(|| deadline::timed_out(&call));
         if self.conclude(call, &outcome).await.is_err() {
             tokio::time::sleep(LEDGER_PAUSE).await;
         }

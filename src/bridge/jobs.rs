@@ -5,19 +5,17 @@
 use super::{
     Bridge,
     outcome::{Outcome, Status},
-    prepare::{self, Prepared},
+    prepare::Prepared,
     submit::{Ready, Submitted},
 };
 use crate::{
     clock::{now_ms, until},
-    config::Executor,
     kubernetes::{
         Cluster, Error,
         end::{self, End, Trouble},
         order::{self, CALLBACK_URL, INVOCATION},
     },
     ledger::{NewCall, Pending},
-    zeebe::Job,
 };
 use k8s_openapi::api::batch::v1::Job as ClusterJob;
 use serde_json::Value;
@@ -33,32 +31,53 @@ pub(super) struct Order {
     manifest: Value,
 }
 
+/// When a submission's time is up, in milliseconds since 1970.
+pub(super) struct Times {
+    /// The call's.
+    pub(super) deadline_ms: u64,
+    /// That of the job's lock, with some to spare.
+    pub(super) fresh_until_ms: u64,
+}
+
+/// What becomes of a Job that nobody waits for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Chore {
+    /// It goes some time after its end.
+    Expire,
+    /// It goes now, with its pods.
+    Delete,
+}
+
 impl Bridge {
     /// Renders the Job of a call; nothing where OpenFaaS runs it.
-    pub(super) fn order(&self, job: &Job, prepared: &Prepared) -> Result<Option<Order>, String> {
-        if prepared.executor == Executor::OpenFaas {
+    pub(super) fn order(&self, prepared: &Prepared) -> Result<Option<Order>, String> {
+        let Prepared { call, variables, .. } = prepared;
+        if !call.as_job {
             return Ok(None);
+        }
+        let function = &call.function;
+        if !call.run_once && !call.outputs.is_empty() {
+            return Err(format!("`outputs` needs the runner: set `functions.{function}.run_once = true`"));
         }
         let cluster =
             self.0.cluster.clone().ok_or("a Kubernetes Job is asked for, but kubernetes.namespace is not set")?;
         let settings = &self.0.settings;
-        let variables = prepare::variables(job)?;
         let limit = settings.calls.command_limit_bytes;
-        let manifest = cluster.manifests.of(&prepared.call.function)?.render(&variables, &settings.vars, limit)?;
+        let manifest = cluster.manifests.of(function)?.render(variables, &settings.vars, limit)?;
         Ok(Some(Order { cluster, manifest }))
     }
 
-    /// Creates the Job until it is there, or the job's lock runs out.
+    /// Creates the Job until it is there, or the job's lock runs out. `queued_before`: it may be there already.
     pub(super) async fn send_job(
         &self,
         order: Order,
         call: &NewCall,
         ready: &Ready<'_>,
-        deadline_ms: u64,
-        fresh_until_ms: u64,
+        times: Times,
+        queued_before: bool,
     ) -> Submitted {
         let Order { cluster, manifest } = order;
-        let time = until(now_ms(), deadline_ms) + self.0.settings.calls.grace;
+        let time = until(now_ms(), times.deadline_ms) + self.0.settings.calls.grace;
         let made = order::job(
             manifest,
             &order::Call {
@@ -74,22 +93,28 @@ impl Bridge {
             Ok(job) => job,
             Err(mistake) => return Submitted::Never(mistake),
         };
-        let body = String::from_utf8_lossy(ready.body()).into_owned();
-        let secret =
-            BTreeMap::from([(CALLBACK_URL.to_owned(), ready.callback_url.clone()), (INVOCATION.to_owned(), body)]);
+        let secret = BTreeMap::from([
+            (CALLBACK_URL.to_owned(), ready.callback_url.clone().into_bytes()),
+            (INVOCATION.to_owned(), ready.body().to_vec()),
+        ]);
         let mut pause = FIRST_PAUSE;
         loop {
-            let left = until(now_ms(), fresh_until_ms);
             let reason = match cluster.create(&call.id, &job, secret.clone()).await {
-                Ok(_) => return Submitted::Queued,
-                // The Job may be there without its Secret.
+                Ok(job) => {
+                    // It may have ended before this replica knew of it, or its call meanwhile.
+                    self.look(&cluster, call.id.clone(), Some(job)).await;
+                    return Submitted::Queued;
+                }
                 Err(Error::Refused(reason) | Error::Settings(reason)) => {
-                    self.end_job(&call.id);
+                    // The Job may be there without its Secret.
+                    if !queued_before {
+                        self.end_job(&call.id);
+                    }
                     return Submitted::Never(reason);
                 }
                 Err(error) => error.to_string(),
             };
-            if left <= pause {
+            if until(now_ms(), times.fresh_until_ms) <= pause {
                 return Submitted::Unsure(reason);
             }
             tracing::debug!(call = %call.id, reason, ?pause, "creating the Job again");
@@ -98,46 +123,12 @@ impl Bridge {
         }
     }
 
-    /// Whether the call runs as a Job.
-    pub(super) async fn is_job(&self, id: &CallId) -> bool {
-        let Some(cluster) = &self.0.cluster else { return false };
-        if cluster.has(id) {
-            return true;
-        }
-        match cluster.job(id).await {
-            Ok(Some(_)) => {
-                cluster.remember(id.clone());
-                true
-            }
-            Ok(None) => false,
-            Err(error) => {
-                tracing::warn!(call = %id, %error, "not known whether it runs as a Job; asking its runner");
-                false
-            }
-        }
-    }
-
-    /// Deletes the Job of a call with its pods, until that is done or `until_ms`; how it had ended before, if it had.
-    /// Nothing where it is no Job.
-    pub(super) async fn cancel_job(&self, call: &Pending, until_ms: u64) -> Option<Result<Option<Outcome>, Error>> {
-        let cluster = self.0.cluster.as_ref()?;
-        if !self.is_job(&call.id).await {
-            return None;
-        }
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let error = match self.cancel_once(cluster, call).await {
-                Err(error) if now_ms() < until_ms => error,
-                ended => return Some(ended),
-            };
-            tracing::warn!(call = %call.id, %error, "its Job is not deleted yet; trying on");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    async fn cancel_once(&self, cluster: &Cluster, call: &Pending) -> Result<Option<Outcome>, Error> {
-        if let Some(job) = cluster.job(&call.id).await?.filter(end::is_finished) {
+    /// Deletes the Job of a call with its pods; how it had ended before, if it had.
+    pub(super) async fn cancel_job(&self, call: &Pending) -> Result<Option<Outcome>, Error> {
+        let Some(cluster) = &self.0.cluster else {
+            return Err(Error::Settings("kubernetes.namespace is not set any more".to_owned()));
+        };
+        if let Some(job) = cluster.job(&call.id).await?.filter(|job| end::is_finished(job)) {
             return self.outcome(cluster, &job, call).await;
         }
         // Its deletion is no news.
@@ -146,8 +137,36 @@ impl Bridge {
         Ok(None)
     }
 
+    /// The same until it is done, or the deadline has passed, which deletes it too.
+    pub(super) async fn cancel_job_for_long(&self, call: &Pending) -> Option<Outcome> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.cancel_job(call).await {
+                Ok(told) => return told,
+                Err(error) if now_ms() > call.deadline_ms => {
+                    tracing::error!(call = %call.id, %error, "its Job could not be deleted");
+                    return None;
+                }
+                Err(error) => tracing::warn!(call = %call.id, %error, "its Job is not deleted yet; trying on"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// How a Job had ended whose time is up; one that had not is deleted.
+    pub(super) async fn end_of_late_job(&self, call: &Pending) -> Outcome {
+        let known = self.why_not_run(&call.id);
+        match self.cancel_job(call).await {
+            Ok(Some(told)) => return told,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(call = %call.id, %error, "its time is up, and its Job not deleted yet"),
+        }
+        told(call, End::TimedOut, known)
+    }
+
     /// The scheduler's words, or others' about its pod.
-    pub(super) fn why_not_run(&self, id: &CallId) -> Option<String> {
+    fn why_not_run(&self, id: &CallId) -> Option<String> {
         match self.0.cluster.as_ref()?.noted(id)? {
             Trouble::Waits(why) => Some(format!("its pod was not scheduled: {why}")),
             Trouble::Stuck(why) | Trouble::Taken(why) => Some(why),
@@ -155,10 +174,9 @@ impl Bridge {
     }
 
     /// The ledger has the end of a call: what must not go on is deleted.
-    pub(super) fn job_concluded(&self, id: &CallId, status: Status) {
-        let has = |cluster: &Arc<Cluster>| cluster.has(id);
-        if matches!(status, Status::TimedOut | Status::Cancelled) && self.0.cluster.as_ref().is_some_and(has) {
-            self.end_job(id);
+    pub(super) fn job_concluded(&self, call: &Pending, status: Status) {
+        if call.as_job && must_go(status) {
+            self.end_job(&call.id);
         }
     }
 
@@ -167,18 +185,20 @@ impl Bridge {
         if let Some(cluster) = &self.0.cluster
             && cluster.forget(id)
         {
-            self.insist(Arc::clone(cluster), Chore::Expire, id.clone());
+            self.insist(cluster, Chore::Expire, id.clone());
         }
     }
 
     pub(super) fn end_job(&self, id: &CallId) {
-        let Some(cluster) = self.0.cluster.clone() else { return };
-        cluster.forget(id);
-        self.insist(cluster, Chore::Delete, id.clone());
+        if let Some(cluster) = &self.0.cluster {
+            cluster.forget(id);
+            self.insist(cluster, Chore::Delete, id.clone());
+        }
     }
 
     /// Asks the API server until it has done it, or refuses. What a stop cuts off, the next start finds again.
-    pub(super) fn insist(&self, cluster: Arc<Cluster>, chore: Chore, id: CallId) {
+    pub(super) fn insist(&self, cluster: &Arc<Cluster>, chore: Chore, id: CallId) {
+        let cluster = Arc::clone(cluster);
         tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
             let mut pause = FIRST_PAUSE;
             loop {
@@ -210,13 +230,9 @@ impl Bridge {
     }
 }
 
-/// What becomes of a Job that nobody waits for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Chore {
-    /// It goes some time after its end.
-    Expire,
-    /// It goes now, with its pods.
-    Delete,
+/// Whether the Job of a call with this outcome may not run on.
+pub(super) const fn must_go(status: Status) -> bool {
+    matches!(status, Status::TimedOut | Status::Cancelled)
 }
 
 /// What BPMN sees of it.
@@ -226,9 +242,10 @@ pub(super) fn told(call: &Pending, ended: End, known: Option<String>) -> Outcome
         |status, message, retryable| Outcome::plain(call.id.clone(), function.clone(), status, message, retryable);
     match ended {
         End::Succeeded => plain(Status::Succeeded, String::new(), false),
-        End::Failed { exit_code } => {
+        End::Failed { exit_code, last_words } => {
             let message = format!("{function} failed with exit code {exit_code}; its pod's log has more");
-            Outcome { exit_code: Some(exit_code), ..plain(Status::Failed, message, true) }
+            let log_tail = last_words;
+            Outcome { exit_code: Some(exit_code), log_tail, ..plain(Status::Failed, message, true) }
         }
         End::OutOfMemory => {
             let message = format!(
@@ -239,6 +256,7 @@ pub(super) fn told(call: &Pending, ended: End, known: Option<String>) -> Outcome
             Outcome { out_of_memory: true, signal, ..plain(Status::Failed, message, true) }
         }
         End::Lost(why) => plain(Status::Failed, format!("{function}: {why}"), true),
+        End::NeverRan(why) => plain(Status::Refused, format!("{function}: {why}"), true),
         End::TimedOut => {
             let why = known.map(|why| format!(" ({why})")).unwrap_or_default();
             let message = format!("{function}: the call's deadline passed{why}; give the task a longer `timeout`");

@@ -1,9 +1,10 @@
 //! A job's way to its function and back. Each step has a file and knows no other; `outbound` and `inbound` join them.
 //!
 //! [`activate`] → [`prepare`] (with [`task`] and [`render`]) → [`submit`] → … → [`callback`] → [`deliver`] (with
-//! [`reply`]), or to the replica that owns the call (`hand_over`); [`hold`] keeps a job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile
-//! [`progress`] comes in, and [`events`] go out to whoever watches. A task with the header `throw` makes no call:
-//! [`throw`]. What a person does with a call: [`recovery`]. Callbacks without a ledger: [`relay`].
+//! [`reply`]), or to the replica that owns the call (`hand_over`); what a callback means says `judge`. [`hold`] keeps a
+//! job that stays open; where no callback tells, [`ask`] and [`deadline`]. Meanwhile [`progress`] comes in, and [`events`]
+//! go out to whoever watches. A task with the header `throw` makes no call: [`throw`]. What a person does with a call:
+//! [`recovery`]. Callbacks without a ledger: [`relay`].
 
 pub mod activate;
 pub mod ask;
@@ -59,7 +60,11 @@ use judge::Judge;
 use render::Templates;
 use replicas::Replicas;
 use running::Running;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use turns::Turns;
@@ -90,7 +95,7 @@ pub struct Bridge(Arc<Parts>);
 
 struct Parts {
     settings: Settings,
-    templates: Templates,
+    templates: RwLock<Arc<Templates>>,
     zeebe: Client,
     gateway: Gateway,
     cluster: Option<Arc<Cluster>>,
@@ -150,7 +155,7 @@ impl Bridge {
             unwritten: Arc::new(Semaphore::new(inbound::MAX_UNWRITTEN)),
             tasks: TaskTracker::new(),
             settings,
-            templates,
+            templates: RwLock::new(Arc::new(templates)),
             zeebe,
             gateway,
             cluster: cluster.map(Arc::new),
@@ -163,6 +168,16 @@ impl Bridge {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// The templates that jobs are prepared with.
+    fn templates(&self) -> Arc<Templates> {
+        Arc::clone(&self.0.templates.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Prepares jobs with these from now on; a call that began keeps its command.
+    pub fn use_templates(&self, templates: Templates) {
+        *self.0.templates.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(templates);
     }
 
     /// The figures.

@@ -3,7 +3,7 @@
 use super::{
     Bridge, Parts,
     events::Change,
-    jobs::Order,
+    jobs::{Order, Times},
     log_failure,
     prepare::{self, Begun, CALL_VARIABLE, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
@@ -40,18 +40,18 @@ struct Plan {
 
 impl Bridge {
     pub(super) async fn begin(&self, job: &Job, permit: OwnedSemaphorePermit) {
-        let Parts { settings, templates, ledger, .. } = &*self.0;
+        let Parts { settings, ledger, .. } = &*self.0;
         self.0.metrics.activated(&job.job_type);
         match throw::read(job) {
             Ok(None) => {}
             Ok(Some(error)) => return self.throw(job, &error).await,
             Err(mistake) => return self.raise_incident(job, mistake).await,
         }
-        let prepared = match prepare::prepare(job, templates, settings, now_ms()) {
+        let prepared = match prepare::prepare(job, &self.templates(), settings, now_ms()) {
             Ok(prepared) => prepared,
             Err(mistake) => return self.not_prepared(job, mistake).await,
         };
-        let order = match self.order(job, &prepared) {
+        let order = match self.order(&prepared) {
             Ok(order) => order,
             Err(mistake) => return self.not_prepared(job, mistake).await,
         };
@@ -85,6 +85,10 @@ impl Bridge {
                 self.0.in_flight.release(&call.id);
                 self.give_back(job).await;
             }
+            Ok(Acceptance::SetBack { attempt }) => {
+                self.0.in_flight.release(&call.id);
+                self.bring_forward(job, attempt).await;
+            }
             Ok(Acceptance::Foreign) => {
                 self.0.in_flight.release(&call.id);
                 self.refuse_foreign(job).await;
@@ -100,7 +104,9 @@ impl Bridge {
     async fn submit(&self, job: &Job, plan: Plan) {
         let Parts { gateway, ledger, .. } = &*self.0;
         let Plan { call, command, queued_before, body, resubmit, order } = plan;
-        if queued_before && !resubmit {
+        let once = call.run_once || call.as_job;
+        // A changed template may have another executor now.
+        if queued_before && (!resubmit || command.as_job != call.as_job) {
             tracing::warn!(call = %call.id, "may have been submitted before a crash; waiting for callback or deadline");
             return self.submitted(job, &call, command.deadline_ms).await;
         }
@@ -122,10 +128,12 @@ impl Bridge {
         }
         let lock_ms = millis(self.lock(&call.job_type).mul_f64(1.0 - FRESH_PART));
         let fresh_until_ms = u64::try_from(job.deadline_ms).unwrap_or(0).saturating_sub(lock_ms);
-        let made_once = call.run_once || order.is_some();
         let sent = match order {
             None => ready.send(gateway, resubmit, queued_before, fresh_until_ms).await,
-            Some(order) => self.send_job(order, &call, &ready, command.deadline_ms, fresh_until_ms).await,
+            Some(order) => {
+                let times = Times { deadline_ms: command.deadline_ms, fresh_until_ms };
+                self.send_job(order, &call, &ready, times, queued_before).await
+            }
         };
         match sent {
             Submitted::Queued => self.submitted(job, &call, command.deadline_ms).await,
@@ -133,7 +141,7 @@ impl Bridge {
                 self.give_up(job, &call, command.deadline_ms, queued_before, reason).await;
             }
             // Without a guard each further submission may be another run.
-            Submitted::Unsure(reason) if !made_once => {
+            Submitted::Unsure(reason) if !once => {
                 tracing::warn!(call = %call.id, reason, "may be queued; waiting for callback or deadline");
                 self.submitted(job, &call, command.deadline_ms).await;
             }
@@ -189,7 +197,7 @@ impl Bridge {
             call = %call.id, function = call.function, job = job.key, instance = job.process_instance_key,
             element = job.element_id, "submitted"
         );
-        if call.run_once {
+        if call.run_once && !call.as_job {
             self.0.in_flight.listen(&call.id, now_ms());
         }
         let written = async {
@@ -321,6 +329,14 @@ impl Bridge {
         let message = "given back untouched: the outcome of its last try is on its way".to_owned();
         let (key, retries) = (job.key, job.retries);
         self.fail(&FailJob { key, retries, back_off: SETTLING, message, variables: Value::Null }).await;
+    }
+
+    /// Zeebe hands it out again in a moment, with all its retries, as the try that it had come to.
+    async fn bring_forward(&self, job: &Job, attempt: u32) {
+        tracing::warn!(job = job.key, attempt, "set back by an outcome of long ago; going on where it was");
+        let message = format!("given back untouched: it had come to try {attempt} before");
+        let (key, retries, variables) = (job.key, job.retries, json!({ TRY_VARIABLE: attempt }));
+        self.fail(&FailJob { key, retries, back_off: SETTLING, message, variables }).await;
     }
 
     async fn fail(&self, fail: &FailJob) {

@@ -33,8 +33,8 @@ pub struct Prepared {
     pub resubmit: bool,
     /// Who has begun this very call before, as Zeebe says.
     pub begun_by: BegunBy,
-    /// What runs the function.
-    pub executor: Executor,
+    /// The values for templates.
+    pub variables: Map<String, Value>,
 }
 
 /// What Zeebe keeps of a call whose job stays open, so that any replica that is handed the job goes on with the call.
@@ -79,7 +79,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     };
     if !is_function_name(&function) {
         return Err(format!(
-            "`{function}` is not a function name: lower-case letters, digits, `-`, perhaps `.namespace`"
+            "`{function}` is not a function name: lower-case letters, digits, `-`, `_`, perhaps `.namespace`"
         ));
     }
     let known = settings.functions.get(&function).cloned().unwrap_or_default();
@@ -87,6 +87,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     if !outputs.is_empty() && known.body == BodyFormat::Text {
         return Err(format!("`outputs` needs the runner, but function `{function}` takes its command as text"));
     }
+    let as_job = task.executor.unwrap_or(template.executor) == Executor::KubernetesJob;
     let timeout = task.timeout.or(template.timeout).unwrap_or(settings.calls.timeout);
     let id = CallId::new(&settings.cluster, job.key, attempt);
     let reply = reply(task.reply, job, attempt, ooms);
@@ -102,6 +103,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         element_id: job.element_id.clone(),
         tenant: job.tenant.clone(),
         run_once: known.run_once,
+        as_job,
         function,
         reply,
         result: task.result,
@@ -112,27 +114,14 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         deadline_ms,
         keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(settings.calls.token_grace)),
     };
-    let resubmit = resubmits(&known, task.on_unknown);
+    // A Job has its call's name, so that it is made once however often that is tried.
+    let resubmit = as_job || resubmits(&known, task.on_unknown);
     let begun_by = match begun {
         None => BegunBy::Nobody,
         Some(begun) if begun.owner == settings.replica => BegunBy::Us,
         Some(_) => BegunBy::Another,
     };
-    let executor = task.executor.unwrap_or(template.executor);
-    // A Job has its call's name, so that it is made once however often that is tried.
-    let resubmit = resubmit || executor == Executor::KubernetesJob;
-    Ok(Prepared { call, body: known.body, resubmit, begun_by, executor })
-}
-
-/// A job's variables as its templates see them.
-///
-/// # Errors
-/// A sentence for the incident.
-pub fn variables(job: &Job) -> Result<Map<String, Value>, String> {
-    let mut variables =
-        serde_json::from_str(&job.variables).map_err(|error| format!("the job's variables are not JSON: {error}"))?;
-    task::overlay(&job.headers, &mut variables)?;
-    Ok(variables)
+    Ok(Prepared { call, body: known.body, resubmit, begun_by, variables })
 }
 
 /// What the template says for a try after so many that ran out of memory; the last of it for all that follow.

@@ -146,7 +146,7 @@ impl Bridge {
                 "it has ended, and its receive task is about to hear of it; the process says what follows".to_owned(),
             ));
         };
-        if self.is_job(&call.id).await {
+        if call.as_job {
             return Err(Declined::NotSo(
                 "it runs as a Kubernetes Job, which is there; `calls cancel` ends it".to_owned(),
             ));
@@ -168,13 +168,12 @@ impl Bridge {
 
     /// The outcome of an open call, now, and kept.
     async fn end_now(&self, call: Pending) -> Result<Outcome, Declined> {
-        if let Some(ended) = self.cancel_job(&call, now_ms()).await {
-            let told = ended.map_err(|error| Declined::Failed(error.to_string()))?;
-            let outcome = told.unwrap_or_else(|| cancelled(&call, "its Job is deleted"));
-            return self.ended_by_operator(call, outcome).await;
-        }
         self.cancel_queued(&call).await;
         let outcome = match &self.0.questions {
+            _ if call.as_job => {
+                let told = self.cancel_job(&call).await.map_err(|error| Declined::Failed(error.to_string()))?;
+                told.unwrap_or_else(|| cancelled(&call, "its Job is deleted"))
+            }
             Some(questions) if call.run_once => match questions.cancel_once(&call).await {
                 Ok(CallState::Ended { report }) => Outcome::reported(*report),
                 Ok(CallState::Running | CallState::Unknown) => {
@@ -185,10 +184,6 @@ impl Bridge {
             },
             _ => cancelled(&call, &format!("`{}` may run on to its end", call.function)),
         };
-        self.ended_by_operator(call, outcome).await
-    }
-
-    async fn ended_by_operator(&self, call: Pending, outcome: Outcome) -> Result<Outcome, Declined> {
         tracing::info!(call = %call.id, status = outcome.status.as_str(), "ended by an operator");
         let kept = self.conclude(call, &outcome).await;
         kept.map_err(|_| Declined::Failed("its end can be kept nowhere: neither ledger nor Zeebe take it".to_owned()))?;

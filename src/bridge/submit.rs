@@ -66,7 +66,7 @@ impl<'a> Ready<'a> {
         let (content_type, body) = match format {
             BodyFormat::Text => ("text/plain; charset=utf-8", command_line(&command.args).into_bytes()),
             BodyFormat::Json => {
-                let Fixed { args, outputs, resources, deadline_ms } = command.clone();
+                let Fixed { args, outputs, resources, deadline_ms, .. } = command.clone();
                 let (call_id, function) = (call_id.clone(), function.to_owned());
                 let invocation = RunnerInvocation {
                     resources,

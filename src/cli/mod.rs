@@ -4,6 +4,7 @@ mod callback;
 mod calls;
 mod deploy;
 mod doctor;
+mod health;
 mod key;
 mod render;
 mod run;
@@ -22,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 #[command(name = "zeebe2faas", version, after_help = EXIT_CODES)]
 struct Cli {
     /// The configuration file [default: zeebe2faas.toml, where there is one]
-    #[arg(long, short, global = true, env = "ZEEBE2FAAS_CONFIG")]
+    #[arg(long, short, global = true, env = CONFIG_VARIABLE)]
     config: Option<PathBuf>,
     /// Log lines as JSON
     #[arg(long, global = true)]
@@ -30,6 +31,9 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Names the configuration file.
+const CONFIG_VARIABLE: &str = "ZEEBE2FAAS_CONFIG";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 it failed (stderr says why); 2 wrong command line, configuration or template; 3 Zeebe or the \
@@ -52,6 +56,8 @@ enum Command {
     Calls(calls::Calls),
     /// Check the live systems and say what to change
     Doctor(doctor::Doctor),
+    /// Ask whether the bridge works, as a container's health check does
+    Health(health::Health),
     /// Make keys: for callback tokens, the runner secret, one function's runner
     Key(key::Key),
 }
@@ -112,7 +118,9 @@ pub(crate) struct Context {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.log_json);
-    let context = Context { config: cli.config, environment: std::env::vars().collect() };
+    // It names the file, and is no setting in it.
+    let environment = std::env::vars().filter(|(name, _)| name != CONFIG_VARIABLE).collect();
+    let context = Context { config: cli.config, environment };
     let result = match cli.command {
         Command::Run(run) => run.execute(&context),
         Command::Callback(callback) => callback.execute(&context),
@@ -121,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Render(render) => render.execute(&context),
         Command::Calls(calls) => calls.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),
+        Command::Health(health) => health.execute(&context),
         Command::Key(key) => key.execute(&context),
     };
     match result {

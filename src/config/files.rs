@@ -2,7 +2,7 @@
 
 use super::{
     Keys,
-    reader::{Found, Section},
+    section::{Found, Section},
 };
 use crate::{
     reload::Reloaded,

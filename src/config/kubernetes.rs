@@ -2,7 +2,7 @@
 
 use super::{
     read::{DAY, HOUR, MINUTE, SECOND},
-    reader::Section,
+    section::Section,
 };
 use std::{
     path::{Path, PathBuf},
@@ -42,8 +42,10 @@ pub(super) fn read(section: &Section<'_>, folder: &Path, templates: &Path) -> Op
 fn label(text: &str) -> Result<String, String> {
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     match text {
-        _ if !text.is_empty() && text.len() <= 63 && text.bytes().all(good) => Ok(text.to_owned()),
-        _ => Err(format!("`{text}` is not a namespace: 1 to 63 lower-case letters, digits and `-`")),
+        _ if (1..=63).contains(&text.len()) && text.bytes().all(good) && text.trim_matches('-') == text => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!("`{text}` is not a namespace: 1 to 63 lower-case letters, digits and, inside, `-`")),
     }
 }
 

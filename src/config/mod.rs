@@ -5,17 +5,19 @@ mod kubernetes;
 mod peers;
 mod read;
 mod reader;
+mod relay;
 mod replicas;
+mod section;
 mod settings;
 mod sockets;
 mod toml_value;
 
 pub use kubernetes::Kubernetes;
 pub use reader::Environment;
+pub use relay::Relay;
 pub use replicas::Replicas;
 pub use settings::{
-    BodyFormat, Callback, Calls, Credentials, Executor, Function, Keys, OnUnknown, OpenFaas, Relay, Settings, Worker,
-    Zeebe,
+    BodyFormat, Callback, Calls, Credentials, Executor, Function, Keys, OnUnknown, OpenFaas, Settings, Worker, Zeebe,
 };
 
 use crate::{reload::Reloaded, secret::Secret};
@@ -61,7 +63,7 @@ pub fn load_zeebe(file: Option<&Path>, environment: &Environment) -> Result<Zeeb
 
 /// Only what `zeebe2faas callback` needs: the file may have anything else.
 pub fn load_relay(file: Option<&Path>, environment: &Environment) -> Result<Relay, ConfigError> {
-    part(file, environment, read::relay)
+    part(file, environment, relay::read)
 }
 
 /// Only where the admin listener and the ledger are, for `calls`.
@@ -87,7 +89,7 @@ type JsonMap = serde_json::Map<String, serde_json::Value>;
 fn part<T>(
     file: Option<&Path>,
     environment: &Environment,
-    read: impl FnOnce(&reader::Section<'_>, &Path) -> Option<T>,
+    read: impl FnOnce(&section::Section<'_>, &Path) -> Option<T>,
 ) -> Result<T, ConfigError> {
     let (path, text) = content(file)?;
     let name = path.display().to_string();

@@ -4,7 +4,7 @@ use super::{
     Credentials, OpenFaas, Zeebe,
     files::{accept, client_files, secret},
     read::{MILLISECOND, MINUTE, SECOND},
-    reader::{Found, Section},
+    section::{Found, Section},
 };
 use crate::{
     reload::Reloaded,

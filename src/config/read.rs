@@ -1,12 +1,12 @@
 //! Which keys there are, with their defaults and bounds.
 
 use super::{
-    BodyFormat, Calls, Function, OnUnknown, Relay, Settings, Worker,
+    BodyFormat, Calls, Function, OnUnknown, Settings, Worker,
     files::keys,
     kubernetes,
     peers::{openfaas, zeebe},
-    reader::Section,
     replicas,
+    section::Section,
     sockets::{admin, admin_token, callback, limits},
 };
 use std::{
@@ -60,23 +60,6 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
     Some(settings)
 }
 
-/// What a listener for callbacks needs that keeps nothing.
-pub fn relay(root: &Section<'_>, folder: &Path) -> Option<Relay> {
-    let zeebe = zeebe(&root.section("zeebe"), folder);
-    let openfaas = openfaas(&root.section("openfaas"), folder);
-    let callback = callback(&root.section("callback"), folder, false);
-    let keys = keys(&root.section("keys"), folder, false);
-    Some(Relay {
-        limits: limits(&root.section("listeners")),
-        replicas: replicas::read(&root.section("replicas")),
-        message_ttl: calls(&root.section("calls")).message_ttl,
-        zeebe: zeebe?,
-        openfaas: openfaas?,
-        callback: callback?,
-        keys: keys?,
-    })
-}
-
 pub fn ledger(root: &Section<'_>, folder: &Path) -> PathBuf {
     let section = root.section("ledger");
     let path = section.text("path").map_or_else(|| "zeebe2faas.ledger".to_owned(), |found| found.value);
@@ -88,7 +71,7 @@ pub fn templates(root: &Section<'_>, folder: &Path) -> PathBuf {
     folder.join(root.text("templates").map_or_else(|| "templates".to_owned(), |found| found.value))
 }
 
-fn calls(section: &Section<'_>) -> Calls {
+pub fn calls(section: &Section<'_>) -> Calls {
     let calls = Calls {
         timeout: section.duration("timeout", 4 * HOUR, SECOND..=30 * DAY),
         grace: section.duration("grace", 30 * SECOND, Duration::ZERO..=HOUR),

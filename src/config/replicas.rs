@@ -3,7 +3,7 @@
 use super::{
     peers::http_url,
     read::{MILLISECOND, MINUTE, SECOND},
-    reader::Section,
+    section::Section,
 };
 use std::{collections::BTreeMap, time::Duration};
 

@@ -125,34 +125,8 @@ pub struct Callback {
     pub patience: Duration,
 }
 
-/// The checked settings of `zeebe2faas callback`: those of `zeebe2faas run` that it needs.
-#[derive(Debug, Clone)]
-pub struct Relay {
-    /// How Zeebe is reached.
-    pub zeebe: Zeebe,
-    /// How OpenFaaS is reached.
-    pub openfaas: OpenFaas,
-    /// Where callbacks arrive; their URL is not needed here, and may be empty.
-    pub callback: Callback,
-    /// What the listener bears.
-    pub limits: Limits,
-    /// How the bridges are reached that own the calls.
-    pub replicas: Replicas,
-    /// Keys.
-    pub keys: Keys,
-    /// How long Zeebe keeps a message for a receive task that is not there yet.
-    pub message_ttl: Duration,
-}
-
-impl Relay {
-    /// Everything that is made of files which may change while it runs.
-    pub fn reloaded(&self) -> Vec<Box<dyn Look>> {
-        reloaded(&self.keys, &self.zeebe, &self.callback).collect()
-    }
-}
-
 /// What keys, Zeebe's access and the callback listener are made of.
-fn reloaded(keys: &Keys, zeebe: &Zeebe, callback: &Callback) -> impl Iterator<Item = Box<dyn Look>> {
+pub(super) fn reloaded(keys: &Keys, zeebe: &Zeebe, callback: &Callback) -> impl Iterator<Item = Box<dyn Look>> {
     let secret = match &zeebe.auth {
         Auth::None => None,
         Auth::Basic { password, .. } => Some(look(password)),

@@ -5,7 +5,7 @@ use super::{
     files::{accept, server_files},
     peers::http_url,
     read::{HOUR, MILLISECOND, MINUTE, SECOND},
-    reader::{Found, Section},
+    section::{Found, Section},
 };
 use crate::{listener::Limits, reload::Reloaded, secret::Secret, tls};
 use std::{

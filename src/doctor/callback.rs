@@ -79,13 +79,16 @@ async fn probe(
     }
     let told = format!("{}{path}", settings.callback.url);
     submit(gateway, function, &told).await?;
+    let here = async || matches!(status(&look).await, Ok(200));
+    let there = async || matches!(timeout(LOOK_THERE, status(&told)).await, Ok(Ok(200)));
     let begun = Instant::now();
     while begun.elapsed() < patience {
-        let whose = match (status(&look).await, &receiver.own) {
-            (Ok(200), Some(_)) => Some("here, where no bridge runs"),
-            (Ok(200), None) => Some("at the bridge"),
-            _ if matches!(timeout(LOOK_THERE, status(&told)).await, Ok(Ok(200))) => Some("there"),
-            _ => None,
+        let (first, there) = if here().await { (true, false) } else { (false, there().await) };
+        // Both may be one listener, where it arrived between the two looks.
+        let whose = match (first || there && here().await, &receiver.own) {
+            (true, Some(_)) => Some("here, where no bridge runs"),
+            (true, None) => Some("at the bridge"),
+            (false, _) => there.then_some("there"),
         };
         if let Some(whose) = whose {
             return Ok(format!("a callback of `{function}` to {} arrived {whose}", settings.callback.url));

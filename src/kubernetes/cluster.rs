@@ -26,16 +26,21 @@ use kube::{
 };
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeebe2faas_contract::CallId;
 
 /// Who changed a field, as the API server shows it.
 const MANAGER: &str = "zeebe2faas";
 /// Objects in one answer to a list.
 const PAGE: u32 = 100;
+/// Requests that are under way at the same time, besides the watches.
+const MAX_REQUESTS: usize = 32;
+/// Jobs that are looked into at the same time.
+const MAX_LOOKS: usize = 16;
 
 /// Why the API server did not do what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +69,9 @@ pub struct Cluster {
     secrets: Api<Secret>,
     /// Jobs of open calls, with what is known of their pods.
     open: Mutex<HashMap<CallId, Option<Trouble>>>,
+    requests: Semaphore,
+    looks: Arc<Semaphore>,
+    pausing: Mutex<HashSet<CallId>>,
 }
 
 impl Cluster {
@@ -96,6 +104,9 @@ impl Cluster {
             pods: Api::namespaced(client.clone(), namespace),
             secrets: Api::namespaced(client, namespace),
             open: Mutex::default(),
+            requests: Semaphore::new(MAX_REQUESTS),
+            looks: Arc::new(Semaphore::new(MAX_LOOKS)),
+            pausing: Mutex::default(),
         })
     }
 
@@ -104,11 +115,12 @@ impl Cluster {
         &self.owner
     }
 
-    /// Creates a call's Job and the Secret that it owns. One that is there already stays as it is, and gets its Secret.
-    pub async fn create(&self, id: &CallId, job: &Job, secret: BTreeMap<String, String>) -> Result<(), Error> {
+    /// Creates a call's Job and the Secret that it owns, and gives the Job as it is. One that is there already stays as it
+    /// is, and gets its Secret.
+    pub async fn create(&self, id: &CallId, job: &Job, secret: BTreeMap<String, Vec<u8>>) -> Result<Box<Job>, Error> {
         self.remember(id.clone());
         let job = match self.within(self.jobs.create(&PostParams::default(), job)).await? {
-            Ok(job) => job,
+            Ok(job) => Box::new(job),
             Err(kube::Error::Api(status)) if status.is_already_exists() => self.take_over(id).await?,
             Err(error) => return Err(sorted(error)),
         };
@@ -126,21 +138,23 @@ impl Cluster {
                 owner_references: Some(vec![reference]),
                 ..ObjectMeta::default()
             },
-            data: Some(secret.into_iter().map(|(key, value)| (key, ByteString(value.into_bytes()))).collect()),
+            data: Some(secret.into_iter().map(|(key, value)| (key, ByteString(value))).collect()),
             ..Secret::default()
         };
         let (params, patch) = (PatchParams::apply(MANAGER).force(), Patch::Apply(&secret));
-        self.within(self.secrets.patch(id.as_str(), &params, &patch)).await?.map(drop).map_err(sorted)
+        self.within(self.secrets.patch(id.as_str(), &params, &patch)).await?.map_err(sorted)?;
+        Ok(job)
     }
 
     /// A Job that another replica created belongs to whoever works the call now.
-    async fn take_over(&self, id: &CallId) -> Result<Job, Error> {
-        let job = self.within(self.jobs.get(id.as_str())).await?.map_err(sorted)?;
+    async fn take_over(&self, id: &CallId) -> Result<Box<Job>, Error> {
+        let job = self.within(self.jobs.get(id.as_str())).await?.map(Box::new).map_err(sorted)?;
         if job.labels().get(OWNER_LABEL) == Some(&self.owner) {
             return Ok(job);
         }
         let patch = json!({ "metadata": { "labels": { OWNER_LABEL: self.owner } } });
-        self.within(self.jobs.patch(id.as_str(), &PatchParams::default(), &Patch::Merge(patch))).await?.map_err(sorted)
+        let patched = self.within(self.jobs.patch(id.as_str(), &PatchParams::default(), &Patch::Merge(patch))).await?;
+        patched.map(Box::new).map_err(sorted)
     }
 
     /// Deletes a call's Job with its pods; one that is not there is deleted. No end of it counts any more.
@@ -165,8 +179,8 @@ impl Cluster {
     }
 
     /// A call's Job, if there is one.
-    pub async fn job(&self, id: &CallId) -> Result<Option<Job>, Error> {
-        self.within(self.jobs.get_opt(id.as_str())).await?.map_err(sorted)
+    pub async fn job(&self, id: &CallId) -> Result<Option<Box<Job>>, Error> {
+        Ok(self.within(self.jobs.get_opt(id.as_str())).await?.map_err(sorted)?.map(Box::new))
     }
 
     /// The pods of a call that are still there.
@@ -182,10 +196,18 @@ impl Cluster {
         Ok(value.and_then(|bytes| String::from_utf8(bytes.0).ok()))
     }
 
-    /// Watches last; every other request has its time.
-    async fn within<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<kube::Result<T>, Error> {
-        let late = |_| Error::NotNow(format!("no answer within {:?}", self.request_timeout));
-        tokio::time::timeout(self.request_timeout, request).await.map_err(late)
+    /// Watches last; every other request has its time. Boxed, since what the API server tells is large.
+    fn within<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> impl Future<Output = Result<kube::Result<T>, Error>> {
+        let request = Box::pin(request);
+        async move {
+            // Never closed.
+            let _room = self.requests.acquire().await.map_err(|error| Error::NotNow(error.to_string()))?;
+            let late = |_| Error::NotNow(format!("no answer within {:?}", self.request_timeout));
+            tokio::time::timeout(self.request_timeout, request).await.map_err(late)
+        }
     }
 
     /// What happens to this replica's Jobs: first all that are there, then every change; after an interruption, or when
@@ -229,6 +251,17 @@ impl Cluster {
         self.open().get(id).cloned().flatten()
     }
 
+    /// Its pod has a node; whether it is known to have waited for one.
+    pub fn waits_no_more(&self, id: &CallId) -> bool {
+        match self.open().get_mut(id) {
+            Some(known @ Some(Trouble::Waits(_))) => {
+                *known = None;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The call needs its Job no more; whether it had one.
     pub fn forget(&self, id: &CallId) -> bool {
         self.open().remove(id).is_some()
@@ -239,9 +272,31 @@ impl Cluster {
         self.open().keys().cloned().collect()
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<CallId, Option<Trouble>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Room for one look into a Job, until it is dropped.
+    pub async fn room_to_look(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.looks).acquire_owned().await.ok()
     }
+
+    /// Whether a look into this call's Job pauses, and fetches the Job again.
+    pub fn pauses(&self, id: &CallId) -> bool {
+        locked(&self.pausing).contains(id)
+    }
+
+    /// Pauses a look into this call's Job.
+    pub async fn pause(&self, id: &CallId, pause: Duration) {
+        locked(&self.pausing).insert(id.clone());
+        tokio::time::sleep(pause).await;
+        locked(&self.pausing).remove(id);
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<CallId, Option<Trouble>>> {
+        locked(&self.open)
+    }
+}
+
+/// A panic elsewhere cannot leave these half-changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether asking again helps: not after 400, 403, 404, 405, 413, 422, but for a quota, which others give back.

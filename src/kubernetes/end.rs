@@ -14,11 +14,15 @@ pub enum End {
     Failed {
         /// The code.
         exit_code: i32,
+        /// The end of its log, where the kubelet kept it.
+        last_words: String,
     },
     /// The kernel killed the container at its memory limit.
     OutOfMemory,
-    /// The function may be without fault: evicted, preempted, its node gone, its image not there. In words.
+    /// The function may be without fault: evicted, preempted, its node gone. In words.
     Lost(String),
+    /// It was never started: its image is not there. In words.
+    NeverRan(String),
     /// Its time was over.
     TimedOut,
 }
@@ -54,7 +58,8 @@ pub fn of_job(job: &Job, pods: &[Pod], known: Option<&Trouble>) -> Option<End> {
     match (failed.reason.as_deref(), of_pods, known) {
         (Some("DeadlineExceeded"), _, _) => Some(End::TimedOut),
         (_, Some(end), _) => Some(end),
-        (_, None, Some(Trouble::Taken(why) | Trouble::Stuck(why))) => Some(End::Lost(why.clone())),
+        (_, None, Some(Trouble::Taken(why))) => Some(End::Lost(why.clone())),
+        (_, None, Some(Trouble::Stuck(why))) => Some(End::NeverRan(why.clone())),
         _ => {
             Some(End::Lost(format!("its Job failed: {}", quote(failed.message.as_deref().unwrap_or("without a word")))))
         }
@@ -80,13 +85,22 @@ fn of_pod(pod: &Pod) -> Option<End> {
     let failed: Option<&ContainerStateTerminated> = terminated.clone().find(|ended| ended.exit_code != 0);
     match failed {
         Some(ended) if ended.reason.as_deref() == Some("OOMKilled") => Some(End::OutOfMemory),
-        Some(ended) => Some(End::Failed { exit_code: ended.exit_code }),
+        Some(ended) => {
+            let last_words = ended.message.clone().unwrap_or_default();
+            Some(End::Failed { exit_code: ended.exit_code, last_words })
+        }
         None => Some(End::Lost(match (&status.reason, &status.message) {
             (Some(reason), Some(message)) => format!("its pod failed: {reason}: {}", quote(message)),
             (Some(one), None) | (None, Some(one)) => format!("its pod failed: {}", quote(one)),
             (None, None) => "its pod failed without a word".to_owned(),
         })),
     }
+}
+
+/// Whether the pod has a node.
+pub fn is_scheduled(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "PodScheduled" && condition.status == "True")
 }
 
 /// What keeps this pod from running, or took it away.
@@ -139,20 +153,20 @@ mod tests {
         serde_json::from_value(json!({ "status": { "conditions": [condition] } })).unwrap()
     }
 
-    fn pod(status: Value) -> Pod {
+    fn pod(status: &Value) -> Pod {
         serde_json::from_value(json!({ "status": status })).unwrap()
     }
 
     fn exited(exit_code: i32, reason: &str) -> Pod {
-        let state = json!({ "terminated": { "exitCode": exit_code, "reason": reason } });
+        let state = json!({ "terminated": { "exitCode": exit_code, "reason": reason, "message": "so" } });
         let container =
             json!({ "name": "a", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state });
-        pod(json!({ "phase": "Failed", "containerStatuses": [container] }))
+        pod(&json!({ "phase": "Failed", "containerStatuses": [container] }))
     }
 
     fn disrupted(reason: &str) -> Pod {
         let condition = json!({ "type": "DisruptionTarget", "status": "True", "reason": reason, "message": "m" });
-        pod(json!({ "phase": "Failed", "conditions": [condition] }))
+        pod(&json!({ "phase": "Failed", "conditions": [condition] }))
     }
 
     fn failed(pods: &[Pod], known: Option<&Trouble>) -> End {
@@ -169,12 +183,10 @@ mod tests {
 
     #[test]
     fn a_failed_job_ended_as_its_container_did() {
-        assert_eq!(failed(&[exited(3, "Error")], None), End::Failed { exit_code: 3 });
+        let of_itself = End::Failed { exit_code: 3, last_words: "so".to_owned() };
+        assert_eq!(failed(&[exited(3, "Error")], None), of_itself);
         assert_eq!(failed(&[exited(137, "OOMKilled")], None), End::OutOfMemory);
-        assert_eq!(
-            failed(&[disrupted("PreemptionByScheduler"), exited(3, "Error")], None),
-            End::Failed { exit_code: 3 }
-        );
+        assert_eq!(failed(&[disrupted("PreemptionByScheduler"), exited(3, "Error")], None), of_itself);
     }
 
     #[test]
@@ -188,7 +200,7 @@ mod tests {
                 .contains("preempted by a pod of higher priority: m")
         );
         assert!(told(failed(&[disrupted("TerminationByKubelet")], None)).contains("evicted by its node"));
-        let evicted = pod(json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" }));
+        let evicted = pod(&json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" }));
         assert!(told(failed(&[evicted], None)).ends_with("low on memory"));
         assert_eq!(told(failed(&[], Some(&Trouble::Taken("preempted".into())))), "preempted");
         assert_eq!(told(failed(&[], None)), "its Job failed: the limit was reached");
@@ -199,13 +211,14 @@ mod tests {
         let message = "0/1 nodes are available: 1 Insufficient memory.";
         let condition =
             json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message });
-        let waits = pod(json!({ "phase": "Pending", "conditions": [condition] }));
+        let waits = pod(&json!({ "phase": "Pending", "conditions": [condition] }));
         assert_eq!(trouble(&waits), Some(Trouble::Waits(message.to_owned())));
         let state = |reason: &str| json!({ "waiting": { "reason": reason, "message": "not found" } });
         let container = |reason| json!({ "name": "a", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state(reason) });
-        let of = |reason| trouble(&pod(json!({ "phase": "Pending", "containerStatuses": [container(reason)] })));
+        let of = |reason| trouble(&pod(&json!({ "phase": "Pending", "containerStatuses": [container(reason)] })));
         assert_eq!(of("ContainerCreating"), None);
         let Some(Trouble::Stuck(why)) = of("ImagePullBackOff") else { unreachable!("it is stuck") };
         assert!(why.contains("`i` cannot start: ImagePullBackOff: not found"), "{why}");
+        assert_eq!(failed(&[], Some(&Trouble::Stuck(why.clone()))), End::NeverRan(why));
     }
 }

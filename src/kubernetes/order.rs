@@ -53,8 +53,8 @@ pub fn owner(cluster: &str, replica: &str) -> String {
 ///
 /// # Errors
 /// A sentence, where the template is no Job.
-pub fn job(manifest: Value, call: &Call<'_>) -> Result<Job, String> {
-    let mut job: Job = serde_json::from_value(manifest).map_err(|error| format!("the Job template: {error}"))?;
+pub fn job(manifest: Value, call: &Call<'_>) -> Result<Box<Job>, String> {
+    let mut job: Box<Job> = serde_json::from_value(manifest).map_err(|error| format!("the Job template: {error}"))?;
     job.metadata.name = Some(call.id.to_string());
     label(&mut job.metadata.labels, call);
     job.metadata.annotations.get_or_insert_default().insert(FUNCTION.to_owned(), call.function.to_owned());
@@ -71,6 +71,8 @@ pub fn job(manifest: Value, call: &Call<'_>) -> Result<Job, String> {
     pod.automount_service_account_token.get_or_insert(false);
     let container = pod.containers.first_mut().ok_or("the Job template has no container")?;
     limit(container, call.resources);
+    // What it printed last then stands in its pod's status.
+    container.termination_message_policy = Some("FallbackToLogsOnError".to_owned());
     match call.command {
         Some(command) => (container.command, container.args) = (Some(command.to_vec()), None),
         None => {

@@ -17,6 +17,7 @@ impl Ledger {
 
 struct Known {
     id: String,
+    attempt: u32,
     same_task: bool,
     state: State,
     maybe_queued: bool,
@@ -29,22 +30,22 @@ struct Known {
 fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlite::Result<Acceptance> {
     let known = rows_of_job(connection, call)?;
     let same = known.iter().find(|row| row.id == call.id.as_str());
-    if known.iter().any(|row| !row.same_task) || same.is_some_and(|row| row.job_closed) {
+    let closed = same.is_some_and(|row| row.job_closed);
+    // What another Zeebe hands out comes with its first try.
+    if known.iter().any(|row| !row.same_task) || closed && call.attempt == 1 {
         return Ok(Acceptance::Foreign);
     }
     if known.iter().any(|row| row.id != call.id.as_str() && row.unsettled) {
         return Ok(Acceptance::Unsettled);
     }
-    let fixed = || Fixed {
-        args: call.args.clone(),
-        outputs: call.outputs.clone(),
-        resources: call.resources,
-        deadline_ms: call.deadline_ms,
-    };
+    if let Some(last) = known.iter().max_by_key(|row| row.attempt).filter(|row| closed || row.attempt > call.attempt) {
+        let attempt = if last.state == State::Ended { last.attempt.saturating_add(1) } else { last.attempt };
+        return Ok(Acceptance::SetBack { attempt });
+    }
     match same {
         None => {
             insert(connection, call)?;
-            Ok(Acceptance::Submit { command: fixed(), queued_before: begun_by != BegunBy::Nobody })
+            Ok(Acceptance::Submit { command: call.fixed(), queued_before: begun_by != BegunBy::Nobody })
         }
         Some(row) if row.state != State::Accepted => {
             // An operator may have changed the retries meanwhile, or asked for another try.
@@ -59,7 +60,8 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
             // Nothing was ever queued: what the operator mended since may change the command and the clock.
             let statement = "UPDATE calls SET maybe_queued = 1, args = ?2, outputs = ?3, deadline_ms = ?4,
                              keep_until_ms = ?5, accepted_ms = ?13, function = ?6, run_once = ?7, reply = ?8, result = ?9,
-                             holds_job = ?10, memory_bytes = ?11, cores = ?12 WHERE call_id = ?1";
+                             holds_job = ?10, memory_bytes = ?11, cores = ?12, as_job = ?14
+                             WHERE call_id = ?1";
             connection.prepare_cached(statement)?.execute(params![
                 call.id.as_str(),
                 json(&call.args)?,
@@ -74,9 +76,10 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
                 call.resources.memory_bytes,
                 call.resources.cores,
                 call.accepted_ms,
+                call.as_job,
             ])?;
             // What this replica knows to be unqueued another one may have submitted since.
-            Ok(Acceptance::Submit { command: fixed(), queued_before: begun_by == BegunBy::Another })
+            Ok(Acceptance::Submit { command: call.fixed(), queued_before: begun_by == BegunBy::Another })
         }
     }
 }
@@ -84,11 +87,12 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
     let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
                  delivered, args, outputs, deadline_ms, memory_bytes, cores,
-                 state = 2 AND delivered = 0 AND holds_job = 1 FROM calls WHERE job_key = ?1";
+                 state = 2 AND delivered = 0 AND holds_job = 1, try, as_job FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
             id: row.get(0)?,
+            attempt: row.get(12)?,
             same_task: row.get(1)?,
             state: State::from_number(row.get(2)?),
             maybe_queued: row.get(3)?,
@@ -100,6 +104,7 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
                 outputs: parsed(row, 7)?,
                 resources: resources(row, 9)?,
                 deadline_ms: row.get(8)?,
+                as_job: row.get(13)?,
             },
         })
     })?;
@@ -108,15 +113,16 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
 
 fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
     let statement = "INSERT INTO calls (call_id, job_key, try, job_type, process_instance_key, bpmn_process_id,
-        element_id, tenant, function, run_once, reply, holds_job, result, args, outputs, memory_bytes,
+        element_id, tenant, function, run_once, as_job, reply, holds_job, result, args, outputs, memory_bytes,
         cores, state, maybe_queued, asking,
         job_closed, delivered, accepted_ms, deadline_ms, keep_until_ms)
-        VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :reply, :holds, :result,
+        VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :as_job, :reply, :holds, :result,
         :args, :outputs, :memory, :cores, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
     connection.prepare_cached(statement)?.execute(named_params! {
         ":id": call.id.as_str(), ":job": call.job_key, ":try": call.attempt, ":type": call.job_type,
         ":instance": call.process_instance_key, ":process": call.bpmn_process_id, ":element": call.element_id,
-        ":tenant": call.tenant, ":function": call.function, ":once": call.run_once, ":reply": json(&call.reply)?, ":holds": call.reply.holds_job(),
+        ":tenant": call.tenant, ":function": call.function, ":once": call.run_once,
+        ":as_job": call.as_job, ":reply": json(&call.reply)?, ":holds": call.reply.holds_job(),
         ":result": call.result, ":args": json(&call.args)?, ":outputs": json(&call.outputs)?,
         ":memory": call.resources.memory_bytes, ":cores": call.resources.cores,
         ":accepted": call.accepted_ms, ":deadline": call.deadline_ms, ":keep": call.keep_until_ms,
@@ -127,7 +133,11 @@ fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::*;
+    use super::{
+        super::call::{HeldJob, Reply},
+        *,
+    };
+    use zeebe2faas_contract::CallId;
 
     #[tokio::test]
     async fn what_this_replica_knows_to_be_unqueued_may_be_queued_by_another_that_had_the_job_since() {
@@ -140,5 +150,30 @@ mod tests {
             assert!(as_expected, "{begun_by:?}: {accepted:?}");
             ledger.nothing_queued(call.id.clone()).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_an_outcome_of_long_ago_has_set_back_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
+        let attempt = |attempt| {
+            let held = HeldJob { key: 1, terms: None };
+            NewCall { id: CallId::new("test", 1, attempt), attempt, reply: Reply::Job(held), ..NewCall::example(1) }
+        };
+        let set_back_to = async |to| match ledger.accept(attempt(to), BegunBy::Nobody).await.unwrap() {
+            Acceptance::SetBack { attempt } => Some(attempt),
+            _ => None,
+        };
+        for number in 1..=2 {
+            let call = attempt(number);
+            assert_eq!(set_back_to(number).await, None);
+            ledger.end(call.id.clone(), "{}".into(), 1).await.unwrap();
+            ledger.delivered(call.id, 1, 1).await.unwrap();
+        }
+        assert_eq!(set_back_to(2).await, Some(3));
+        assert_eq!(set_back_to(3).await, None);
+        assert_eq!(set_back_to(2).await, Some(3), "the third is under way");
+        let first = ledger.accept(attempt(1), BegunBy::Nobody).await.unwrap();
+        assert!(matches!(first, Acceptance::Foreign), "{first:?}");
     }
 }

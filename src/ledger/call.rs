@@ -28,6 +28,8 @@ pub struct NewCall {
     pub function: String,
     /// Whether a runner guards it.
     pub run_once: bool,
+    /// Whether it runs as a Kubernetes Job.
+    pub as_job: bool,
     /// What its outcome does in Zeebe.
     pub reply: Reply,
     /// Name of the variable that gets the outcome.
@@ -54,6 +56,7 @@ impl NewCall {
             outputs: self.outputs.clone(),
             resources: self.resources,
             deadline_ms: self.deadline_ms,
+            as_job: self.as_job,
         }
     }
 
@@ -63,6 +66,7 @@ impl NewCall {
             id: self.id.clone(),
             function: self.function.clone(),
             run_once: self.run_once,
+            as_job: self.as_job,
             reply: self.reply.clone(),
             result: self.result.clone(),
             tenant: self.tenant.clone(),
@@ -152,6 +156,7 @@ impl NewCall {
             tenant: String::new(),
             function: "otbcli".into(),
             run_once: true,
+            as_job: false,
             reply: Reply::Message("faas-done".into()),
             result: "call".into(),
             args: Vec::new(),
@@ -192,6 +197,12 @@ pub enum Acceptance {
     },
     /// The outcome of an earlier try is on its way to Zeebe, and what becomes of the job is not settled.
     Unsettled,
+    /// It comes with an earlier try than the ledger knows of: another replica, away for long, has set it back by telling
+    /// Zeebe of a try that was over.
+    SetBack {
+        /// The try that it is to come with.
+        attempt: u32,
+    },
     /// The ledger knows this job's key from another process instance or task, or as closed: another Zeebe.
     Foreign,
 }
@@ -207,6 +218,8 @@ pub struct Fixed {
     pub resources: Resources,
     /// When the call must have ended.
     pub deadline_ms: u64,
+    /// Whether it runs as a Kubernetes Job.
+    pub as_job: bool,
 }
 
 /// Where a call stands.
@@ -249,6 +262,8 @@ pub struct Pending {
     pub function: String,
     /// Whether a runner guards it.
     pub run_once: bool,
+    /// Whether it runs as a Kubernetes Job.
+    pub as_job: bool,
     /// What the outcome does in Zeebe.
     pub reply: Reply,
     /// Name of the variable.

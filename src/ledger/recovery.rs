@@ -40,10 +40,10 @@ impl Ledger {
                 let standing = |row: &Row<'_>| {
                     Ok(Standing {
                         call: pending(row)?,
-                        state: State::from_number(row.get(7)?),
-                        maybe_queued: row.get(8)?,
-                        delivered: row.get(9)?,
-                        outcome: row.get(10)?,
+                        state: State::from_number(row.get(8)?),
+                        maybe_queued: row.get(9)?,
+                        delivered: row.get(10)?,
+                        outcome: row.get(11)?,
                     })
                 };
                 connection.prepare_cached(&query)?.query_row([id.as_str()], standing).optional()
@@ -72,26 +72,27 @@ impl Ledger {
 }
 
 fn invocation(row: &Row<'_>) -> rusqlite::Result<NewCall> {
-    let Pending { id, function, run_once, reply, result, tenant, deadline_ms } = pending(row)?;
+    let Pending { id, function, run_once, reply, result, tenant, deadline_ms, as_job } = pending(row)?;
     Ok(NewCall {
         id,
-        job_key: row.get(7)?,
-        attempt: row.get(8)?,
-        job_type: row.get(9)?,
-        process_instance_key: row.get(10)?,
-        bpmn_process_id: row.get(11)?,
-        element_id: row.get(12)?,
+        job_key: row.get(8)?,
+        attempt: row.get(9)?,
+        job_type: row.get(10)?,
+        process_instance_key: row.get(11)?,
+        bpmn_process_id: row.get(12)?,
+        element_id: row.get(13)?,
         tenant,
         function,
         run_once,
+        as_job,
         reply,
         result,
-        args: parsed(row, 13)?,
-        outputs: parsed(row, 14)?,
-        resources: resources(row, 15)?,
-        accepted_ms: row.get(17)?,
+        args: parsed(row, 14)?,
+        outputs: parsed(row, 15)?,
+        resources: resources(row, 16)?,
+        accepted_ms: row.get(18)?,
         deadline_ms,
-        keep_until_ms: row.get(18)?,
+        keep_until_ms: row.get(19)?,
     })
 }
 

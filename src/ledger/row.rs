@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use zeebe2faas_contract::{CallId, Resources};
 
 /// What [`pending`] reads.
-pub(super) const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
+pub(super) const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms, as_job";
 
 pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
@@ -17,6 +17,7 @@ pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
         result: row.get(4)?,
         tenant: row.get(5)?,
         deadline_ms: row.get(6)?,
+        as_job: row.get(7)?,
     })
 }
 

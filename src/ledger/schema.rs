@@ -10,7 +10,7 @@ use std::{
 /// Marks a SQLite file as ours ("z2fa").
 const APPLICATION_ID: i32 = 0x7a32_6661;
 /// Raised with every change of the tables.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// Times are milliseconds since 1970 (UTC). `state`: 0 accepted, 1 submitted, 2 ended.
 const TABLES: &str = "
@@ -25,6 +25,7 @@ CREATE TABLE calls (
     tenant               TEXT    NOT NULL,
     function             TEXT    NOT NULL,
     run_once             INTEGER NOT NULL,
+    as_job               INTEGER NOT NULL, -- 1: a Kubernetes Job runs it
     reply                TEXT    NOT NULL, -- JSON: what the outcome does in Zeebe
     holds_job            INTEGER NOT NULL, -- 1: reply is that of a job which stays open until the end
     result               TEXT    NOT NULL,

@@ -48,17 +48,6 @@ pub struct Partition {
     pub healthy: bool,
 }
 
-impl Topology {
-    /// Whether each partition has a leader that can work.
-    pub fn is_ready(&self) -> bool {
-        let led = |id| {
-            let mut copies = self.brokers.iter().flat_map(|broker| &broker.partitions);
-            copies.any(|copy| copy.id == id && copy.leader && copy.healthy)
-        };
-        self.partitions > 0 && (1..=self.partitions).all(led)
-    }
-}
-
 /// What a deployment stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {

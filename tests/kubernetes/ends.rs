@@ -1,11 +1,12 @@
 //! How calls that run as Jobs end, each way.
 
 use crate::site::{Site, until};
-use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use zeebe2faas_tests::fake_gateway::Seen;
 
 const NOTHING: Value = Value::Null;
+const SCHEDULERS_WORDS: &str = "1 Insufficient memory";
 
 #[tokio::test]
 async fn every_end_of_a_job_is_told_by_the_watch_alone() {
@@ -21,60 +22,118 @@ async fn every_end_of_a_job_is_told_by_the_watch_alone() {
             "killed" => ("failed", "ran out of memory"),
             "evicted" => ("failed", "evicted by its node, which ran short of something: The node was low on resource"),
             "preempted" => ("failed", "preempted by a pod of higher priority"),
-            _ => ("failed", "ImagePullBackOff: no such image"),
+            _ => ("refused", "ImagePullBackOff: no such image"),
         };
         assert_eq!(outcome["status"], status, "{image}: {outcome}");
         assert!(outcome["message"].as_str().unwrap_or_default().contains(part), "{image}: {outcome}");
         assert_eq!(outcome["outOfMemory"], *image == "killed", "{image}: {outcome}");
         assert_eq!(outcome["exitCode"] == 3, *image == "fails", "{image}: {outcome}");
+        assert_eq!(outcome["logTail"] == "the last line\n", *image == "fails", "{image}: {outcome}");
     }
     // The time to live is set once the outcome is delivered: job, pod and secret go.
     for (_, id) in &calls {
         site.until_gone(id).await;
     }
-    assert_eq!(site.live.outcomes().len(), calls.len(), "each one once");
-    assert!(site.live.openfaas.is_idle());
+    assert_eq!(site.outcomes().len(), calls.len(), "each one once");
 }
 
 #[tokio::test]
 async fn a_runner_in_a_pod_reports_with_its_signature_and_the_jobs_end_adds_nothing() {
     let site = Site::start("").await;
-    let headers = |command: &str| json!({ "function": "guarded", "cmdline": format!("/bin/sh -c '{command}'") });
-    let good = site.begin(1, "runner", headers("echo seen"), NOTHING);
-    let bad = site.begin(2, "runner", headers("echo broken; exit 7"), NOTHING);
+    let good = site.begin_shell(1, "echo seen");
+    let bad = site.begin_shell(2, "echo broken; exit 7");
     let outcome = site.outcome(&good).await;
     assert_eq!((&outcome["status"], &outcome["logTail"]), (&json!("succeeded"), &json!("seen\n")), "{outcome}");
     let outcome = site.outcome(&bad).await;
     assert_eq!((&outcome["exitCode"], &outcome["logTail"]), (&json!(7), &json!("broken\n")), "{outcome}");
     site.until_gone(&good).await;
     site.until_gone(&bad).await;
-    assert_eq!(site.live.outcomes().len(), 2);
+    assert_eq!(site.outcomes().len(), 2);
+    for id in [good, bad] {
+        assert_eq!(site.bridge.call(id.as_str()).await["late"], Value::Null);
+    }
 }
 
 #[tokio::test]
-async fn the_schedulers_words_are_shown_while_a_pod_waits_and_told_at_the_deadline() {
+async fn where_a_runner_cannot_call_back_its_exit_code_is_told_by_the_watch() {
+    let site = Site::start("").await;
+    site.callbacks.aim("http://127.0.0.1:1");
+    let id = site.begin_shell(1, "exit 7");
+    let outcome = site.outcome(&id).await;
+    assert_eq!((&outcome["status"], &outcome["exitCode"]), (&json!("failed"), &json!(7)), "{outcome}");
+    assert!(site.callbacks.seen("/callback/") > 0, "it tried");
+}
+
+#[tokio::test]
+async fn the_schedulers_words_are_shown_while_a_pod_waits() {
+    let site = Site::start("").await;
+    let id = site.begin(1, "unschedulable", json!({ "timeout": "1h" }), NOTHING);
+    let step = |call: &Value| call["progress"]["step"].as_str().unwrap_or_default().to_owned();
+    site.until_shown(&id, |call| step(call).contains(SCHEDULERS_WORDS)).await;
+    site.kubelet.make_room();
+    assert_eq!(site.outcome(&id).await["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn the_schedulers_words_are_told_at_the_deadline_and_the_job_goes() {
     let site = Site::start("calls.grace = \"0s\"").await;
-    let words = "1 Insufficient memory";
-    let waiting = site.begin(1, "unschedulable", json!({ "timeout": "1h" }), NOTHING);
-    site.live.until(&format!("/api/calls/{waiting}"), |_, text| text.contains(words)).await;
-    let late = site.begin(2, "unschedulable", json!({ "timeout": "15s" }), NOTHING);
-    let outcome = site.outcome(&late).await;
+    let id = site.begin(1, "unschedulable", json!({ "timeout": "20s" }), NOTHING);
+    let outcome = site.outcome(&id).await;
     assert_eq!(outcome["status"], "timedOut", "{outcome}");
-    assert!(outcome["message"].as_str().unwrap_or_default().contains(words), "{outcome}");
-    site.until_gone(&late).await;
-    assert!(site.jobs().get_opt(waiting.as_str()).await.expect("an answer").is_some());
+    assert!(outcome["message"].as_str().unwrap_or_default().contains(SCHEDULERS_WORDS), "{outcome}");
+    site.until_gone(&id).await;
+}
+
+#[tokio::test]
+async fn a_job_that_kubernetes_ends_at_its_deadline_is_timed_out() {
+    let site = Site::start("").await;
+    let id = site.begin(1, "hangs", NOTHING, NOTHING);
+    site.until_runs(&id).await;
+    let shorter = Patch::Merge(json!({ "spec": { "activeDeadlineSeconds": 1 } }));
+    site.jobs().patch(id.as_str(), &PatchParams::default(), &shorter).await.expect("it is changed");
+    assert_eq!(site.outcome(&id).await["status"], "timedOut");
+    site.until_gone(&id).await;
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_deletes_has_failed() {
+    let site = Site::start("").await;
+    let id = site.begin(1, "hangs", NOTHING, NOTHING);
+    site.until_submitted(1).await;
+    site.until_runs(&id).await;
+    site.jobs().delete(id.as_str(), &kube::api::DeleteParams::background()).await.expect("it is deleted");
+    let outcome = site.outcome(&id).await;
+    assert_eq!(outcome["status"], "failed", "{outcome}");
+    assert!(outcome["message"].as_str().unwrap_or_default().contains("its Job was deleted"), "{outcome}");
 }
 
 #[tokio::test]
 async fn a_call_that_is_cancelled_leaves_nothing_running() {
-    let site = Site::start("admin.token_file = \"admin.token\"").await;
-    let id = site.begin(1, "hangs", NOTHING, NOTHING);
-    until(async || site.jobs().get_opt(id.as_str()).await.expect("an answer").is_some()).await;
-    site.until_seen(|seen| matches!(seen, Seen::Complete(_))).await;
-    let (status, text) = site.live.act(&format!("/api/calls/{id}/cancel"), Some(&site.live.admin_token())).await;
+    let site = Site::start("").await;
+    let script = format!("echo $$ > {}/pid; exec sleep 1000", site.folder.path().display());
+    let id = site.begin_shell(1, &script);
+    site.until_submitted(1).await;
+    let pid = site.folder.path().join("pid");
+    let runs =
+        || std::fs::read_to_string(&pid).is_ok_and(|pid| std::path::Path::new("/proc").join(pid.trim()).exists());
+    until(async || runs()).await;
+    let token = std::fs::read_to_string(site.folder.path().join("admin.token")).expect("the token");
+    let (status, text) = site.bridge.act(id.as_str(), "cancel", token.trim()).await;
     assert_eq!(status, 200, "{text}");
     assert_eq!(site.outcome(&id).await["status"], "cancelled");
     site.until_gone(&id).await;
+    assert!(!runs());
+}
+
+#[tokio::test]
+async fn a_job_waits_for_its_queue_to_start_it() {
+    let site = Site::start("").await;
+    let id = site.begin(1, "succeeds", json!({ "function": "queued" }), NOTHING);
+    site.until_submitted(1).await;
+    assert!(site.pods_of(&id).await.is_empty());
+    let admitted = Patch::Merge(json!({ "spec": { "suspend": false } }));
+    site.jobs().patch(id.as_str(), &PatchParams::default(), &admitted).await.expect("it is changed");
+    assert_eq!(site.outcome(&id).await["status"], "succeeded");
 }
 
 #[tokio::test]
@@ -82,53 +141,43 @@ async fn a_try_after_lack_of_memory_asks_for_more() {
     let site = Site::start("calls.retry_backoff = \"0s\"").await;
     let headers = json!({ "cmdline": null, "template": "hungry", "reply": "job" });
     let first = site.begin(1, "hungry", headers.clone(), NOTHING);
-    let mut variables = Value::Null;
-    until(async || site.live.zeebe.seen().iter().any(|seen| matches!(seen, Seen::Fail(_)))).await;
-    for seen in site.live.zeebe.seen() {
-        if let Seen::Fail(fail) = seen {
-            assert!(fail.error_message.contains("ran out of memory"), "{}", fail.error_message);
-            variables = serde_json::from_str(&fail.variables).expect("JSON");
-        }
-    }
+    site.until_seen(|seen| matches!(seen, Seen::Fail(_))).await;
+    let seen = site.zeebe.seen();
+    let fail = seen.iter().find_map(|seen| if let Seen::Fail(fail) = seen { Some(fail) } else { None });
+    let fail = fail.expect("it was seen");
+    assert!(fail.error_message.contains("ran out of memory"), "{}", fail.error_message);
+    let variables: Value = serde_json::from_str(&fail.variables).expect("JSON");
     assert_eq!((&variables["zeebe2faasOom"], &variables["zeebe2faasTry"]), (&json!(1), &json!(2)));
     site.begin(1, "hungry", headers, variables);
-    site.until_seen(|seen| matches!(seen, Seen::Complete(complete) if complete.job_key == 1)).await;
+    site.until_submitted(1).await;
     site.until_gone(&first).await;
 }
 
 #[tokio::test]
-async fn after_a_restart_without_its_ledger_the_bridge_finds_its_jobs_by_their_labels() {
-    let mut site = Site::start("").await;
-    let id = site.begin(1, "hangs", NOTHING, NOTHING);
-    site.until_seen(|seen| matches!(seen, Seen::Complete(_))).await;
-    let pod = async || {
-        let pods = site.pods().list(&kube::api::ListParams::default()).await.expect("a list");
-        pods.iter()
-            .find(|pod| pod.status.as_ref().is_some_and(|s| s.phase.as_deref() == Some("Running")))
-            .map(ResourceExt::name_any)
-    };
-    until(async || pod().await.is_some()).await;
-    let name = pod().await.expect("it runs");
-    site.live.stop().await;
-    for file in ["zeebe2faas.ledger", "zeebe2faas.ledger-wal", "zeebe2faas.ledger-shm"] {
-        drop(std::fs::remove_file(site.live.folder.path().join(file)));
-    }
-    let ended = json!({ "status": { "phase": "Succeeded" } });
-    let (params, patch) = (kube::api::PatchParams::default(), kube::api::Patch::Merge(ended));
-    site.pods().patch_status(&name, &params, &patch).await.expect("it ends while nobody watches");
-    site.live.restart().await;
-    site.kubelet.bridge_is_at(&site.live.callbacks);
+async fn a_hostile_variable_stays_one_text_and_what_no_template_has_is_an_incident() {
+    let site = Site::start("").await;
+    let hostile = "x' }\nspec: { template: { spec: { hostNetwork: true } } } #";
+    let id = site.begin(1, "hangs", NOTHING, json!({ "NOTE": hostile }));
+    site.until_submitted(1).await;
+    let job = site.job(&id).await.expect("it is there");
+    assert_eq!(job.metadata.annotations.expect("some")["note"], hostile);
+    let pod = job.spec.and_then(|spec| spec.template.spec).expect("a pod");
+    assert_eq!((pod.host_network, pod.containers.len()), (None, 1));
+    site.kubelet.make_room();
     assert_eq!(site.outcome(&id).await["status"], "succeeded");
-    site.until_gone(&id).await;
+
+    site.begin(2, "succeeds", json!({ "function": "unknown" }), NOTHING);
+    let why = "there is no Job template `unknown.yaml`";
+    site.until_seen(|seen| matches!(seen, Seen::Fail(fail) if fail.retries == 0 && fail.error_message.contains(why)))
+        .await;
 }
 
 #[tokio::test]
-async fn a_job_that_asks_for_more_than_a_template_may_is_an_incident() {
+async fn what_the_api_server_refuses_is_an_incident_with_its_words() {
     let site = Site::start("").await;
-    site.begin(1, "succeeds", json!({ "function": "unknown" }), NOTHING);
-    let told = |part: &'static str| move |seen: &Seen| matches!(seen, Seen::Fail(fail) if fail.retries == 0 && fail.error_message.contains(part));
-    site.until_seen(told("there is no Job template `unknown.yaml`")).await;
-    let hostile = json!({ "NOTE": "x' }\nspec: { template: { spec: { hostNetwork: true } } } #" });
-    let id = site.begin(2, "succeeds", NOTHING, hostile);
-    assert_eq!(site.outcome(&id).await["status"], "succeeded");
+    site.begin(1, "Not An Image\u{0}", json!({ "executor": "kubernetes-job" }), json!({ "NOTE": "x".repeat(300_000) }));
+    site.until_seen(
+        |seen| matches!(seen, Seen::Fail(fail) if fail.retries == 0 && fail.error_message.contains("annotations")),
+    )
+    .await;
 }

@@ -1,14 +1,18 @@
-//! A bridge, a cluster and a kubelet.
+//! A bridge as a process of its own, a namespace of a real cluster, and a kubelet.
 
 use k8s_openapi::api::{
     batch::v1::Job,
     core::v1::{Namespace, Pod, Secret},
     rbac::v1::{Role, RoleBinding},
 };
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client,
+    api::{ListParams, PostParams},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
+    path::Path,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -17,72 +21,111 @@ use tokio::sync::Mutex;
 use zeebe2faas_contract::{CallId, KeyRing, random_key_line};
 use zeebe2faas_dev::kube::{Cluster, User};
 use zeebe2faas_tests::{
-    fake_gateway::{Seen, job},
+    crash::{Bridge, Proxy},
+    fake_gateway::{FakeGateway, Seen, job},
+    fake_openfaas::FakeOpenFaas,
     kubelet::Kubelet,
-    live::Live,
     soon,
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOCK: Duration = Duration::from_secs(60);
 
-/// What `templates/jobs/guarded.yaml` and `plain.yaml` are: accepted where restricted pod security is enforced.
+/// What `templates/jobs/*.yaml` are: accepted where restricted pod security is enforced.
 const JOB: &str = "
 apiVersion: batch/v1
 kind: Job
 metadata: { annotations: { note: '{{ NOTE | default(value=\"none\") }}' } }
 spec:
+  suspend: SUSPEND
   template:
     spec:
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: RuntimeDefault } }
+      volumes: [{ name: state, emptyDir: {} }, { name: key, secret: { secretName: key } }]
       containers:
         - name: function
           image: '{{ IMAGE }}'
-          env: [{ name: RUNNER_FUNCTION, value: guarded }, { name: RUNNER_ALLOW, value: /bin/sh }]
+          command: [zeebe2faas-runner]
+          env:
+            - { name: RUNNER_FUNCTION, value: guarded }
+            - { name: RUNNER_ALLOW, value: sh }
+            - { name: RUNNER_STATE_DIR, value: /state }
+            - { name: RUNNER_KEY_FILE, value: /keys/key }
+            - { name: RUNNER_TELL_FOR, value: 1s }
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }
+          volumeMounts: [{ name: state, mountPath: /state }, { name: key, mountPath: /keys }]
 ";
 const HUNGRY: &str = "function = 'plain'\nexecutor = 'kubernetes-job'\nmemory = ['1Gi', '4Gi']\ncommand = 'prog'\n";
 
-/// The cluster that all tests which run at the same time share.
+/// The cluster that tests share which run at the same time.
 static SHARED: Mutex<Weak<Cluster>> = Mutex::const_new(Weak::new());
 
-/// All of it, in a namespace of its own, in which the bridge has exactly the shipped Role.
+/// All of it. In its namespace the bridge has exactly the shipped Role.
 pub struct Site {
-    pub live: Live,
+    pub zeebe: FakeGateway,
+    pub bridge: Bridge,
+    pub callbacks: Proxy,
     pub client: Client,
     pub namespace: String,
     pub kubelet: Kubelet,
-    _cluster: Arc<Cluster>,
+    pub folder: TempDir,
+    pub cluster: Arc<Cluster>,
+    _openfaas: FakeOpenFaas,
 }
 
 impl Site {
+    /// With these lines in the bridge's configuration.
     pub async fn start(lines: &str) -> Self {
-        let cluster = shared().await;
-        Self::start_at(cluster, lines).await
+        Self::start_at(shared().await, lines, &[]).await
     }
 
-    async fn start_at(cluster: Arc<Cluster>, lines: &str) -> Self {
+    /// In a cluster of the test's own, which may go away.
+    pub async fn alone(lines: &str) -> Self {
+        Self::start_at(Arc::new(Cluster::start().await.expect("a cluster")), lines, &[]).await
+    }
+
+    /// With another Zeebe than the fake one.
+    pub async fn beside(zeebe: &str, lines: &str) -> Self {
+        Self::start_at(shared().await, lines, &[("ZEEBE2FAAS_ZEEBE_ADDRESS", zeebe)]).await
+    }
+
+    async fn start_at(cluster: Arc<Cluster>, lines: &str, settings: &[(&str, &str)]) -> Self {
         let client = cluster.client(User::Admin).await.expect("a client");
         let namespace = make_namespace(&client).await;
+        let (zeebe, openfaas, callbacks) = (FakeGateway::start(), FakeOpenFaas::start().await, Proxy::http().await);
         let folder = TempDir::new().expect("a folder");
-        let jobs = folder.path().join("templates/jobs");
-        fs::create_dir_all(&jobs).expect("a folder");
-        for function in ["guarded", "plain"] {
-            fs::write(jobs.join(format!("{function}.yaml")), JOB).expect("a file");
+        let secret = random_key_line("k8s");
+        for key in ["token.key", "admin.token"] {
+            fs::write(folder.path().join(key), random_key_line("k8s")).expect("a file");
         }
-        fs::write(folder.path().join("templates/hungry.toml"), HUNGRY).expect("a file");
-        let secret = random_key_line("mock");
         fs::write(folder.path().join("runner.key"), &secret).expect("a file");
-        let ring = KeyRing::parse(&secret).expect("a key").for_function("guarded");
-        fs::write(folder.path().join("function.key"), ring.to_file_text()).expect("a file");
-        let kubeconfig = cluster.kubeconfig(User::Bridge);
-        let lines = format!(
-            "{lines}\n[kubernetes]\nnamespace = \"{namespace}\"\nkubeconfig = \"{}\"\nkeep = \"1s\"\n",
-            kubeconfig.display()
+        write_templates(&folder.path().join("templates"));
+        let text = format!(
+            "cluster = \"k8s\"\nzeebe.address = \"{}\"\nopenfaas.gateway = \"{}\"\n\
+             callback = {{ listen = \"127.0.0.1:0\", url = \"{}\" }}\n\
+             admin = {{ listen = \"127.0.0.1:0\", token_file = \"admin.token\" }}\n\
+             keys = {{ token_file = \"token.key\", runner_file = \"runner.key\" }}\n\
+             functions = {{ guarded.run_once = true, otbcli.run_once = true, normalize-product.run_once = true }}\n\
+             kubernetes = {{ namespace = \"{namespace}\", kubeconfig = \"{}\", keep = \"1s\" }}\n\
+             {lines}\n[[worker]]\ntype = \"faas\"\nlock = \"{}s\"\npoll_interval = \"100ms\"\nmax_in_flight = 2000\n\
+             [[worker]]\ntype = \"openfaas\"\npoll_interval = \"100ms\"\n",
+            zeebe.address(),
+            openfaas.url(),
+            callbacks.url(),
+            cluster.kubeconfig(User::Bridge).display(),
+            LOCK.as_secs(),
         );
-        let live = Live::start_in(folder, &lines).await;
-        let kubelet = Kubelet::start(client.clone(), &namespace, live.folder.path(), &live.callbacks);
-        Self { live, client, namespace, kubelet, _cluster: cluster }
+        let configuration = folder.path().join("zeebe2faas.toml");
+        fs::write(&configuration, text).expect("a file");
+        let ring = KeyRing::parse(&secret).expect("a key");
+        make_key(&client, &namespace, "key", "key", &ring.for_function("guarded")).await;
+        for function in ["otbcli", "normalize-product"] {
+            let name = format!("zeebe2faas-runner-{function}");
+            make_key(&client, &namespace, &name, &name, &ring.for_function(function)).await;
+        }
+        let kubelet = Kubelet::start(client.clone(), &namespace, folder.path());
+        let bridge = Bridge::start(&configuration, settings, &callbacks).await;
+        Self { zeebe, bridge, callbacks, client, namespace, kubelet, folder, cluster, _openfaas: openfaas }
     }
 
     /// Lets Zeebe hand out a job whose call runs as a Job with this image.
@@ -95,16 +138,33 @@ impl Site {
         let mut job = job(key, LOCK);
         (job.custom_headers, job.variables) = (all.to_string(), values.to_string());
         (job.element_id, job.element_instance_key) = ("task".to_owned(), key);
-        self.live.zeebe.add_to_backlog([job]);
-        CallId::new("mock", key, 1)
+        self.zeebe.add_to_backlog([job]);
+        CallId::new("k8s", key, 1)
+    }
+
+    /// The same with a shell as its function's program, behind the runner.
+    pub fn begin_shell(&self, key: i64, script: &str) -> CallId {
+        let cmdline = format!("sh -c '{script}'");
+        self.begin(key, "runs", json!({ "function": "guarded", "cmdline": cmdline }), Value::Null)
+    }
+
+    /// The outcomes that Zeebe has had.
+    pub fn outcomes(&self) -> Vec<Value> {
+        let outcome = |seen: Seen| match seen {
+            Seen::Publish(message) => {
+                let mut variables: Value = serde_json::from_str(&message.variables).expect("JSON");
+                Some(variables["call"].take())
+            }
+            _ => None,
+        };
+        self.zeebe.seen().into_iter().filter_map(outcome).collect()
     }
 
     /// The outcome of a call, once Zeebe has it.
     pub async fn outcome(&self, id: &CallId) -> Value {
         soon(async {
             loop {
-                if let Some(outcome) = self.live.outcomes().into_iter().find(|outcome| outcome["callId"] == id.as_str())
-                {
+                if let Some(outcome) = self.outcomes().into_iter().find(|outcome| outcome["callId"] == id.as_str()) {
                     return outcome;
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -113,12 +173,35 @@ impl Site {
         .await
     }
 
+    /// Waits until the bridge has submitted the call, and completed its job.
+    pub async fn until_submitted(&self, key: i64) {
+        self.until_seen(|seen| matches!(seen, Seen::Complete(complete) if complete.job_key == key)).await;
+    }
+
     /// Waits until Zeebe has seen this.
     pub async fn until_seen(&self, wanted: impl Fn(&Seen) -> bool) {
-        until(async || self.live.zeebe.seen().iter().any(&wanted)).await;
+        until(async || self.zeebe.seen().iter().any(&wanted)).await;
+    }
+
+    /// Waits until what the bridge shows of a call has this.
+    pub async fn until_shown(&self, id: &CallId, wanted: impl Fn(&Value) -> bool) {
+        until(async || wanted(&self.bridge.call(id.as_str()).await)).await;
+    }
+
+    /// Waits until the pod of a call runs.
+    pub async fn until_runs(&self, id: &CallId) {
+        until(async || self.pods_of(id).await.iter().any(|pod| phase(pod) == Some("Running"))).await;
     }
 
     pub fn jobs(&self) -> Api<Job> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub async fn job(&self, id: &CallId) -> Option<Job> {
+        self.jobs().get_opt(id.as_str()).await.expect("an answer")
+    }
+
+    pub fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
@@ -126,20 +209,32 @@ impl Site {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    pub fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &self.namespace)
+    pub async fn pods_of(&self, id: &CallId) -> Vec<Pod> {
+        let of_call = ListParams::default().labels(&format!("zeebe2faas.io/call={id}"));
+        self.pods().list(&of_call).await.expect("a list").items
     }
 
     /// Waits until nothing of a call is left in the cluster.
     pub async fn until_gone(&self, id: &CallId) {
         until(async || {
-            let pods = self.pods().list(&kube::api::ListParams::default()).await.expect("a list");
-            let its_own = |pod: &Pod| pod.metadata.labels.iter().flatten().any(|label| label.1 == id.as_str());
-            self.jobs().get_opt(id.as_str()).await.expect("an answer").is_none()
+            self.job(id).await.is_none()
                 && self.secrets().get_opt(id.as_str()).await.expect("an answer").is_none()
-                && !pods.iter().any(its_own)
+                && self.pods_of(id).await.is_empty()
         })
         .await;
+    }
+
+    /// Kills the bridge, and what it remembers.
+    pub async fn kill_with_ledger(&mut self) {
+        self.bridge.kill().await;
+        for file in ["zeebe2faas.ledger", "zeebe2faas.ledger-wal", "zeebe2faas.ledger-shm"] {
+            // The last two are not always there.
+            drop(fs::remove_file(self.folder.path().join(file)));
+        }
+    }
+
+    pub async fn restart(&mut self) {
+        self.bridge.restart(&self.callbacks).await;
     }
 }
 
@@ -153,6 +248,10 @@ pub async fn until(holds: impl AsyncFn() -> bool) {
     .await;
 }
 
+pub fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
+}
+
 async fn shared() -> Arc<Cluster> {
     let mut shared = SHARED.lock().await;
     if let Some(cluster) = shared.upgrade() {
@@ -161,6 +260,25 @@ async fn shared() -> Arc<Cluster> {
     let cluster = Arc::new(Cluster::start().await.expect("a cluster"));
     *shared = Arc::downgrade(&cluster);
     cluster
+}
+
+/// The project's own, as Jobs, and those of the functions here.
+fn write_templates(folder: &Path) {
+    let jobs = folder.join("jobs");
+    fs::create_dir_all(&jobs).expect("a folder");
+    for (function, suspend) in [("guarded", "false"), ("plain", "false"), ("queued", "true")] {
+        fs::write(jobs.join(format!("{function}.yaml")), JOB.replace("SUSPEND", suspend)).expect("a file");
+    }
+    fs::write(folder.join("hungry.toml"), HUNGRY).expect("a file");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates");
+    for name in ["bundle-to-perfect-sensor", "ortho-rectification", "normalize-product"] {
+        let text = fs::read_to_string(shipped.join(format!("{name}.toml"))).expect("a template");
+        let text = format!("executor = \"kubernetes-job\"\n{text}");
+        fs::write(folder.join(format!("{name}.toml")), text).expect("a file");
+    }
+    for name in ["otbcli.yaml", "normalize-product.yaml"] {
+        fs::copy(shipped.join("jobs").join(name), jobs.join(name)).expect("a file");
+    }
 }
 
 async fn make_namespace(client: &Client) -> String {
@@ -180,6 +298,13 @@ async fn make_namespace(client: &Client) -> String {
     Api::namespaced(client.clone(), &name).create(&PostParams::default(), &role).await.expect("it is made");
     Api::namespaced(client.clone(), &name).create(&PostParams::default(), &binding).await.expect("it is made");
     name
+}
+
+async fn make_key(client: &Client, namespace: &str, name: &str, key: &str, ring: &KeyRing) {
+    let secret = json!({ "metadata": { "name": name }, "stringData": { key: ring.to_file_text() } });
+    let secret: Secret = serde_json::from_value(secret).expect("a secret");
+    let secrets = Api::namespaced(client.clone(), namespace);
+    secrets.create(&PostParams::default(), &secret).await.expect("it is made");
 }
 
 fn merge(into: &mut Value, more: Value) {

@@ -19,7 +19,8 @@ use zeebe2faas_tests::{
 /// With nothing but its environment and the bridge's keys, at this Zeebe; where the bridge is, it does not know.
 async fn alone(live: &Live, zeebe: &FakeGateway, more: &[(&str, &str)]) -> CallbackAck {
     let address = zeebe.address();
-    let environment = [&[("ZEEBE_ADDRESS", &*address), ("ZEEBE2FAAS_CONFIG", "ack.toml")], more].concat();
+    let patient = [("ZEEBE2FAAS_CALLBACK_PATIENCE", "60s")];
+    let environment = [&[("ZEEBE_ADDRESS", &*address), ("ZEEBE2FAAS_CONFIG", "ack.toml")], &patient[..], more].concat();
     fs::write(live.folder.path().join("ack.toml"), "").unwrap();
     CallbackAck::start(live.folder.path(), &environment).await
 }
@@ -27,7 +28,7 @@ async fn alone(live: &Live, zeebe: &FakeGateway, more: &[(&str, &str)]) -> Callb
 /// The same, and it knows where the bridge is.
 async fn beside(live: &Live, zeebe: &FakeGateway) -> CallbackAck {
     let address = zeebe.address();
-    let lines = format!("replicas.peers.bridge-0 = \"{}\"\n", live.callbacks);
+    let lines = format!("replicas = {{ timeout = \"60s\", peers.bridge-0 = \"{}\" }}\n", live.callbacks);
     fs::write(live.folder.path().join("ack.toml"), lines).unwrap();
     let environment = [("ZEEBE_ADDRESS", &*address), ("ZEEBE2FAAS_CONFIG", "ack.toml")];
     CallbackAck::start(live.folder.path(), &environment).await

@@ -62,6 +62,14 @@ fn configured() -> TempDir {
 }
 
 #[test]
+fn a_variable_names_the_configuration_file() {
+    let folder = configured();
+    fs::rename(folder.path().join("zeebe2faas.toml"), folder.path().join("other.toml")).unwrap();
+    let said = zeebe2faas(folder.path(), &["run", "--check"], &[("ZEEBE2FAAS_CONFIG", "other.toml")]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), "configuration and templates are good\n"));
+}
+
+#[test]
 fn every_mistake_of_a_configuration_is_told_at_once_with_file_line_and_key() {
     let folder = TempDir::new().unwrap();
     let text = r#"cluster = "two words"

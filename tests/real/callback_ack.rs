@@ -17,7 +17,7 @@ async fn a_couple_goes_through_the_chain_with_callback_ack_in_the_bridges_place(
     let templates = concat!(env!("CARGO_MANIFEST_DIR"), "/../templates");
     let stack = STACK.replace("RUNNER_ALLOW_DIRS: /data", &format!("RUNNER_ALLOW_DIRS: {}", env::temp_dir().display()));
     let setup = Setup {
-        stack: &stack,
+        stack,
         programs: &[],
         configuration: &format!(
             "templates = \"{templates}\"\nfunctions.otbcli.run_once = true\nfunctions.normalize-product.run_once = true"

@@ -10,6 +10,7 @@ async fn run(products: Option<&Path>, output: &Path) -> (bool, Value) {
         products: products.map(Path::to_owned),
         output: output.to_owned(),
         zeebe: None,
+        start_zeebe: true,
         gateway: None,
         runner_secret: None,
         callback: "127.0.0.1:0".parse().unwrap(),

@@ -179,6 +179,18 @@ poll_interval = "200ms"
         good
     }
 
+    /// Kills the bridge before it hears that OpenFaaS has the call that a new instance makes, while its function runs.
+    pub async fn killed_before_202(&self, bridge: &mut Bridge) -> JoinHandle<Value> {
+        self.hold_functions();
+        let post = self.gateway.hold("/async-function/", Point::Answer);
+        let instance = self.instance("a");
+        post.reached().await;
+        self.ran(1).await;
+        bridge.kill().await;
+        post.discard();
+        instance
+    }
+
     /// From now on a run does not end…
     pub fn hold_functions(&self) {
         fs::write(self.folder.path().join("hold"), "").expect("a file");

@@ -1,13 +1,15 @@
-//! Plays scheduler and kubelet at a real API server. What becomes of a pod its image says: `runner` is started as a
-//! process, any other name is the pod's fate.
-#![expect(clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
+//! Plays scheduler and kubelet at a real API server. What becomes of a pod its image says: those of the project and `runs`
+//! are started as processes, any other name is the pod's fate.
 
-use crate::binaries;
+mod container;
+mod status;
+
+use container::Container;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, Client, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
     runtime::{
         WatchStreamExt,
         watcher::{self, Event, watcher},
@@ -16,21 +18,20 @@ use kube::{
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
-use tokio::{process::Command, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
-/// What every callback URL begins with in these tests.
-const CALLBACKS: &str = "http://callbacks.invalid";
 /// With less memory the image `hungry` is killed.
 const ENOUGH_BYTES: u64 = 2 << 30;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs pods until it is dropped; their processes end with it.
 pub struct Kubelet {
-    callbacks: Arc<Mutex<String>>,
+    room: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -38,23 +39,36 @@ pub struct Kubelet {
 struct Node {
     pods: Api<Pod>,
     secrets: Api<Secret>,
-    callbacks: Arc<Mutex<String>>,
     folder: PathBuf,
+    room: watch::Receiver<bool>,
+}
+
+/// What scheduler and kubelet ask of the API server.
+enum Order {
+    Bind,
+    Report(Value),
+    Delete { grace_seconds: Option<u32> },
+}
+
+/// A pod's life. Dropped, its process ends.
+struct Life {
+    ending: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 impl Kubelet {
-    /// For this namespace. Runners find their key as `runner.key` in `folder`, and the bridge at `callbacks`.
-    pub fn start(client: Client, namespace: &str, folder: &Path, callbacks: &str) -> Self {
-        let callbacks = Arc::new(Mutex::new(callbacks.to_owned()));
+    /// For this namespace. Claims on volumes are folders below `folder`.
+    pub fn start(client: Client, namespace: &str, folder: &Path) -> Self {
+        let (room, has_room) = watch::channel(false);
         let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let secrets = Api::namespaced(client, namespace);
-        let node = Node { pods, secrets, callbacks: Arc::clone(&callbacks), folder: folder.to_owned() };
-        Self { callbacks, task: tokio::spawn(node.run()) }
+        let node = Node { pods, secrets, folder: folder.to_owned(), room: has_room };
+        Self { room, task: tokio::spawn(node.run()) }
     }
 
-    /// The bridge listens there from now on.
-    pub fn bridge_is_at(&self, callbacks: &str) {
-        callbacks.clone_into(&mut self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
+    /// What was unschedulable is scheduled from now on, and what hung succeeds.
+    pub fn make_room(&self) {
+        self.room.send_replace(true);
     }
 }
 
@@ -64,112 +78,129 @@ impl Drop for Kubelet {
     }
 }
 
-/// A pod's life; dropped, its process is killed.
-struct Life(JoinHandle<()>);
-
 impl Drop for Life {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
 impl Node {
     async fn run(self) {
         let mut events = pin!(watcher(self.pods.clone(), watcher::Config::default()).default_backoff());
-        let mut lives = HashMap::new();
+        let mut lives: HashMap<String, Life> = HashMap::new();
         while let Some(event) = events.next().await {
             match event {
                 Ok(Event::Apply(pod) | Event::InitApply(pod)) => {
-                    let node = self.clone();
-                    lives
-                        .entry(pod.uid().unwrap_or_default())
-                        .or_insert_with(|| Life(tokio::spawn(async move { node.live(pod).await })));
+                    let ends = pod.metadata.deletion_timestamp.is_some();
+                    let life = lives.entry(pod.uid().unwrap_or_default()).or_insert_with(|| self.begin(pod));
+                    if ends {
+                        life.ending.cancel();
+                    }
                 }
                 Ok(Event::Delete(pod)) => drop(lives.remove(&pod.uid().unwrap_or_default())),
+                // It lists them all again.
                 Ok(Event::Init | Event::InitDone) | Err(_) => {}
             }
         }
     }
 
-    async fn live(&self, pod: Pod) {
+    fn begin(&self, pod: Pod) -> Life {
+        let ending = CancellationToken::new();
+        let (node, ended) = (self.clone(), ending.clone());
+        Life { ending, task: tokio::spawn(async move { node.live(&pod, &ended).await }) }
+    }
+
+    async fn live(mut self, pod: &Pod, ending: &CancellationToken) {
+        let (name, image) = (pod.name_any(), container::image(pod));
+        if image == "unschedulable" {
+            self.report(&name, status::unschedulable()).await;
+            self.has_room().await;
+        }
+        self.order(&name, &Order::Bind).await;
+        if let Some(end) = self.run_pod(pod, image, ending).await {
+            self.report(&name, end).await;
+        }
+        ending.cancelled().await;
+        self.order(&name, &Order::Delete { grace_seconds: Some(0) }).await;
+    }
+
+    /// Its last status; none where it never began.
+    async fn run_pod(&mut self, pod: &Pod, image: &str, ending: &CancellationToken) -> Option<Value> {
         let name = pod.name_any();
-        let container = pod.spec.as_ref().map(|spec| spec.containers[0].clone()).expect("a pod has a container");
-        let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
-        let memory = limits.and_then(|limits| limits.get("memory")).and_then(|limit| limit.0.parse::<u64>().ok());
-        let status = match container.image.as_deref().unwrap_or_default() {
-            "runner" => {
-                self.report(&name, json!({ "phase": "Running" })).await;
-                ended(self.run_runner(&pod).await, "Error")
+        if image == "missing" {
+            self.report(&name, status::missing()).await;
+            return None;
+        }
+        if image == "runs" || image.starts_with("ghcr.io/zeebe2faas/") {
+            let mut container = Container::start(pod, &self.secrets, &self.folder).await;
+            self.report(&name, status::running()).await;
+            return Some(container.ended(ending).await);
+        }
+        self.report(&name, status::running()).await;
+        Some(match image {
+            "succeeds" | "unschedulable" => status::ended(0, "Completed", ""),
+            "fails" => status::ended(3, "Error", "the last line\n"),
+            "killed" => status::ended(137, "OOMKilled", ""),
+            "hungry" if container::memory_limit(pod).is_none_or(|bytes| bytes < ENOUGH_BYTES) => {
+                status::ended(137, "OOMKilled", "")
             }
-            "succeeds" => ended(0, "Completed"),
-            "fails" => ended(3, "Error"),
-            "killed" => ended(137, "OOMKilled"),
-            "hungry" if memory.is_none_or(|bytes| bytes < ENOUGH_BYTES) => ended(137, "OOMKilled"),
-            "hungry" => ended(0, "Completed"),
-            "evicted" => taken("TerminationByKubelet", "The node was low on resource: memory."),
-            "preempted" => taken("PreemptionByScheduler", "default-scheduler: preempting to accommodate a pod"),
-            "unschedulable" => json!({ "phase": "Pending", "conditions": [{
-                "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-                "message": "0/1 nodes are available: 1 Insufficient memory.",
-            }] }),
-            "missing" => json!({ "phase": "Pending", "containerStatuses": [with_state(&json!({
-                "waiting": { "reason": "ImagePullBackOff", "message": "no such image" },
-            }))] }),
-            _ => json!({ "phase": "Running" }),
-        };
-        self.report(&name, status).await;
+            "hungry" => status::ended(0, "Completed", ""),
+            "evicted" => status::evicted(),
+            "preempted" => {
+                // First the scheduler says why, then it deletes the pod, then the kubelet ends it.
+                self.report(&name, status::preempted()).await;
+                self.order(&name, &Order::Delete { grace_seconds: None }).await;
+                ending.cancelled().await;
+                status::ended(143, "Error", "")
+            }
+            _ => tokio::select! {
+                () = self.has_room() => status::ended(0, "Completed", ""),
+                () = ending.cancelled() => status::ended(143, "Error", ""),
+            },
+        })
     }
 
-    /// Until the API server takes it, or the pod is gone.
+    async fn has_room(&mut self) {
+        // The test has ended where nobody makes any.
+        let _ = self.room.wait_for(|room| *room).await;
+    }
+
     async fn report(&self, name: &str, status: Value) {
-        let patch = Patch::Merge(json!({ "status": status }));
+        self.order(name, &Order::Report(status)).await;
+    }
+
+    /// Until the API server does it, or the pod is gone.
+    async fn order(&self, name: &str, order: &Order) {
         loop {
-            match self.pods.patch_status(name, &PatchParams::default(), &patch).await {
-                Ok(_) => return,
+            match self.ask(name, order).await {
+                Ok(()) => return,
                 Err(kube::Error::Api(status)) if status.is_not_found() => return,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
             }
         }
     }
 
-    /// The container's command with its environment, and the Secret in a folder; its exit code.
-    async fn run_runner(&self, pod: &Pod) -> i32 {
-        let spec = pod.spec.as_ref().expect("a pod");
-        let secret = spec.volumes.iter().flatten().find_map(|volume| volume.secret.as_ref()?.secret_name.clone());
-        let secret = secret.expect("the call's Secret is a volume");
-        let folder = tempfile::tempdir().expect("a folder");
-        let data = loop {
-            match self.secrets.get(&secret).await {
-                Ok(secret) => break secret.data.unwrap_or_default(),
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+    async fn ask(&self, name: &str, order: &Order) -> kube::Result<()> {
+        match order {
+            Order::Bind => {
+                let target = json!({ "apiVersion": "v1", "kind": "Node", "name": "node" });
+                let binding =
+                    json!({ "apiVersion": "v1", "kind": "Binding", "metadata": { "name": name }, "target": target });
+                let params = PostParams::default();
+                let bound: kube::Result<Value> = self.pods.create_subresource("binding", name, &params, &binding).await;
+                match bound {
+                    Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+                    bound => bound.map(drop),
+                }
             }
-        };
-        let callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (key, value) in data {
-            let text = String::from_utf8(value.0).expect("a text").replace(CALLBACKS, &callbacks);
-            fs::write(folder.path().join(key), text).expect("a file");
+            Order::Report(status) => {
+                let patch = Patch::Merge(json!({ "status": status }));
+                self.pods.patch_status(name, &PatchParams::default(), &patch).await.map(drop)
+            }
+            Order::Delete { grace_seconds } => {
+                let params = DeleteParams { grace_period_seconds: *grace_seconds, ..DeleteParams::default() };
+                self.pods.delete(name, &params).await.map(drop)
+            }
         }
-        let mut command = Command::new(binaries().join("zeebe2faas-runner"));
-        let variables = spec.containers[0].env.iter().flatten();
-        command.envs(variables.filter_map(|variable| Some((&variable.name, variable.value.as_ref()?))));
-        command.env("RUNNER_KEY_FILE", self.folder.join("function.key")).env("RUNNER_CALL_DIR", folder.path());
-        command.env("RUNNER_STATE_DIR", self.folder.join("state")).kill_on_drop(true);
-        let status = command.status().await.expect("`cargo build --workspace --bins` has made the runner");
-        status.code().unwrap_or(137)
     }
-}
-
-fn ended(exit_code: i32, reason: &str) -> Value {
-    let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
-    let terminated = json!({ "terminated": { "exitCode": exit_code, "reason": reason } });
-    json!({ "phase": phase, "containerStatuses": [with_state(&terminated)] })
-}
-
-fn with_state(state: &Value) -> Value {
-    json!({ "name": "function", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state })
-}
-
-fn taken(reason: &str, message: &str) -> Value {
-    let condition = json!({ "type": "DisruptionTarget", "status": "True", "reason": reason, "message": message });
-    json!({ "phase": "Failed", "conditions": [condition] })
 }

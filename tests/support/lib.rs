@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
 pub mod callback_ack;
+pub mod compose;
 pub mod crash;
 pub mod doctor;
 pub mod events;
@@ -10,7 +11,9 @@ pub mod fake_openfaas;
 pub mod kubelet;
 pub mod live;
 pub mod matrix;
+pub mod outside;
 pub mod pki;
+pub mod process;
 pub mod site;
 pub mod soak;
 pub mod storm;

@@ -101,7 +101,7 @@ async fn reading(bridge: &Bridge) -> Result<(f64, f64), BenchError> {
 }
 
 /// Does it that often, [`AT_ONCE`] at a time.
-async fn side_by_side<F>(times: usize, work: impl Fn() -> F) -> Result<(), BenchError>
+pub async fn side_by_side<F>(times: usize, work: impl Fn() -> F) -> Result<(), BenchError>
 where
     F: Future<Output = Result<(), BenchError>>,
 {

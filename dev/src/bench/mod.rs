@@ -1,14 +1,18 @@
-//! `zeebe2faas-dev bench`: memory, start and CPU of the real `zeebe2faas run`, on a real broker; a report.
+//! `zeebe2faas-dev bench`: memory, start and CPU of the real `zeebe2faas run`, on a real broker, and time and memory of
+//! the normalisation; a report.
 
+mod engine;
 mod measure;
+mod normalization;
 mod overhead;
 mod process;
 mod report;
 mod scene;
 mod stand_in;
+mod transfers;
 
 use crate::{broker::BrokerError, demo::DemoError, machine};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use scene::Scene;
 use std::{io, path::PathBuf};
 
@@ -24,6 +28,25 @@ pub struct BenchArgs {
     /// Calls whose CPU time is measured, in each process
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub calls: u32,
+    /// Parts to measure, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Bridge, Part::Overhead, Part::Normalization, Part::Transfers])]
+    pub parts: Vec<Part>,
+    /// The largest ortho to normalise, in pixels of its side
+    #[arg(long, default_value_t = 30_000)]
+    pub largest: usize,
+}
+
+/// A part of the report.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Memory, CPU and start of the bridge.
+    Bridge,
+    /// Bridge and broker beside real functions.
+    Overhead,
+    /// `normalize-product` beside `gdal_translate` and numpy.
+    Normalization,
+    /// A call of the runner that moves objects, beside the transfers alone.
+    Transfers,
 }
 
 /// Why nothing could be measured.
@@ -43,6 +66,12 @@ pub enum BenchError {
     /// The broker.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// The bridge's folder.
+    #[error(transparent)]
+    Site(#[from] crate::site::SiteError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] crate::engine::serve::EngineError),
     /// Zeebe said no.
     #[error(transparent)]
     Zeebe(#[from] zeebe2faas::zeebe::Error),
@@ -86,6 +115,30 @@ pub async fn run(args: &BenchArgs) -> Result<bool, BenchError> {
         return Err(BenchError::DebugBuild);
     }
     let facts = machine::facts();
+    let (mut figures, mut skipped) = (Vec::new(), Vec::new());
+    if args.parts.contains(&Part::Bridge) {
+        figures.extend(bridge(args).await?);
+    }
+    if args.parts.contains(&Part::Overhead) {
+        eprintln!("overhead: phr-products, {} runs", overhead::RUNS);
+        figures.extend(overhead::measure().await?);
+    }
+    if args.parts.contains(&Part::Normalization) {
+        let (measured, not) = normalization::measure(args.largest)?;
+        figures.extend(measured);
+        skipped.extend(not);
+    }
+    if args.parts.contains(&Part::Transfers) {
+        eprintln!("S3: {} runs", transfers::RUNS);
+        figures.extend(transfers::measure().await?);
+    }
+    let text = report::text(&figures, &skipped, &facts, args);
+    print!("{text}");
+    std::fs::write(&args.output, text).map_err(io_error(&args.output))?;
+    Ok(figures.iter().all(report::Figure::is_met))
+}
+
+async fn bridge(args: &BenchArgs) -> Result<Vec<report::Figure>, BenchError> {
     let scene = Scene::start().await?;
     eprintln!("memory: {} calls in flight, {} processes", measure::IN_FLIGHT, args.runs);
     let mut figures = measure::memory(&scene, args.runs).await?;
@@ -94,12 +147,9 @@ pub async fn run(args: &BenchArgs) -> Result<bool, BenchError> {
     eprintln!("start: {} processes", 4 * args.runs);
     figures.extend(measure::start(&scene, 4 * args.runs).await?);
     scene.stop().await;
-    eprintln!("overhead: phr-products, {} runs", overhead::RUNS);
-    figures.extend(overhead::measure().await?);
-    let text = report::text(&figures, &facts, args);
-    print!("{text}");
-    std::fs::write(&args.output, text).map_err(io_error(&args.output))?;
-    Ok(figures.iter().all(report::Figure::is_met))
+    eprintln!("engine: {} instances, {} times", args.calls, args.runs);
+    figures.extend(engine::measure(args.runs, args.calls as usize).await?);
+    Ok(figures)
 }
 
 fn io_error(path: &std::path::Path) -> impl FnOnce(io::Error) -> BenchError {

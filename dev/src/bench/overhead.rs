@@ -10,6 +10,7 @@ use crate::{
     broker::{Broker, BrokerOptions},
     demo::{self, Product, chain, stage},
     host::Host,
+    site,
 };
 use std::{path::Path, time::Instant};
 use tempfile::TempDir;
@@ -75,7 +76,7 @@ impl Chain {
         let broker = Broker::start(BrokerOptions::default()).await?;
         let zeebe = Client::new(&Settings::new(broker.grpc_address()))?;
         stage::deploy(&zeebe).await?;
-        let ring = stage::keep_secret(folder.path(), &random_key_line("bench"))?;
+        let ring = site::keep_secret(folder.path(), &random_key_line("bench"))?;
         // Not in the bridge's folder, which ends with the bridge.
         let data = products.flat_map(Product::folders).chain([output.path().to_owned()]).collect();
         let host = stage::start_host(output.path(), ring, PARALLEL, &data).await?;

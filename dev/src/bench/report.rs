@@ -1,10 +1,10 @@
 //! The report: each figure with its spread and its bound.
 
-use super::{BenchArgs, measure, overhead};
+use super::{BenchArgs, measure, overhead, transfers};
 
 /// One figure, measured several times.
 pub struct Figure {
-    name: &'static str,
+    name: String,
     unit: Unit,
     bound: Option<f64>,
     samples: Vec<f64>,
@@ -17,18 +17,19 @@ pub enum Unit {
     Milliseconds,
     Seconds,
     Percent,
+    Ratio,
     Count,
 }
 
 impl Figure {
     /// A figure that only informs.
-    pub const fn new(name: &'static str, unit: Unit) -> Self {
-        Self { name, unit, bound: None, samples: Vec::new() }
+    pub fn new(name: impl Into<String>, unit: Unit) -> Self {
+        Self { name: name.into(), unit, bound: None, samples: Vec::new() }
     }
 
     /// A figure none of whose samples may pass the bound.
-    pub const fn bounded(name: &'static str, unit: Unit, bound: f64) -> Self {
-        Self { name, unit, bound: Some(bound), samples: Vec::new() }
+    pub fn bounded(name: impl Into<String>, unit: Unit, bound: f64) -> Self {
+        Self { name: name.into(), unit, bound: Some(bound), samples: Vec::new() }
     }
 
     pub fn add(&mut self, sample: f64) {
@@ -40,11 +41,24 @@ impl Figure {
         self.bound.is_none_or(|bound| !self.samples.is_empty() && self.samples.iter().all(|sample| *sample <= bound))
     }
 
-    fn row(&self) -> String {
+    /// The middle sample, or the mean of the two middle ones.
+    pub fn median(&self) -> Option<f64> {
+        let sorted = self.sorted();
+        let last = sorted.len().checked_sub(1)?;
+        Some(f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]))
+    }
+
+    fn sorted(&self) -> Vec<f64> {
         let mut sorted = self.samples.clone();
         sorted.sort_by(f64::total_cmp);
-        let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else { return String::new() };
-        let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        sorted
+    }
+
+    fn row(&self) -> String {
+        let sorted = self.sorted();
+        let (Some(min), Some(max), Some(median)) = (sorted.first(), sorted.last(), self.median()) else {
+            return String::new();
+        };
         let show = |value: f64| self.unit.show(value);
         let (bound, met) = match self.bound {
             Some(bound) => (
@@ -72,7 +86,7 @@ impl Unit {
             Self::Milliseconds => "ms",
             Self::Seconds => "s",
             Self::Percent => "%",
-            Self::Count => "",
+            Self::Ratio | Self::Count => "",
         }
     }
 
@@ -82,31 +96,32 @@ impl Unit {
             Self::Milliseconds if value < 0.01 => format!("{:.2}", value * 1e3),
             Self::Milliseconds => format!("{:.0}", value * 1e3),
             Self::Percent => format!("{:.2}", value * 100.0),
-            Self::Seconds => format!("{value:.2}"),
+            Self::Seconds | Self::Ratio => format!("{value:.2}"),
             Self::Count => format!("{value:.1}"),
         }
     }
 }
 
 /// The whole page.
-pub fn text(figures: &[Figure], facts: &[(&str, String)], args: &BenchArgs) -> String {
+pub fn text(figures: &[Figure], skipped: &[String], facts: &[(&str, String)], args: &BenchArgs) -> String {
     let missed = figures.iter().filter(|figure| !figure.is_met()).count();
     let verdict = if missed == 0 { "Every bound is met.".to_owned() } else { format!("**Bounds missed: {missed}.**") };
     let rows: String = figures.iter().map(Figure::row).collect();
     let facts: String = facts.iter().map(|(name, value)| format!("| {name} | {value} |\n")).collect();
+    let skipped = if skipped.is_empty() { String::new() } else { format!("\nNot measured: {}\n", skipped.join(" ")) };
     let (in_flight, calls, at_once, runs) = (measure::IN_FLIGHT, args.calls, measure::AT_ONCE, args.runs);
     format!(
         "\
 # Performance
 
-What the bridge itself needs, and what it and the broker add to real work. Written by `make bench`, not by hand: each
-number below is from the run of the date below.
+What the bridge itself needs, what it and the broker add to real work, and what normalisation and transfers need. Written
+by `make bench`, not by hand: each number below is from the run of the date below.
 
 {verdict} A bound counts as met only when every run kept it.
 
 | figure | unit | median | least | most | runs | bound | |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
-{rows}
+{rows}{skipped}
 | | |
 | --- | --- |
 {facts}
@@ -125,6 +140,8 @@ function takes CPU from what is measured; the function is not declared `run_once
   warm-up. The stand-in calls back at once with `X-Function-Status: 200`; every outcome is delivered to Zeebe. {runs}
   processes. Instances per second are what broker, bridge and measuring process manage together on this machine.
   Ledger commits are group commits to disk: a call has five changes.
+- **Embedded engine**: the same instances on the engine of `zeebe2faas-dev up` in the measuring process, with a worker
+  that only completes the job and publishes the message, and with the bridge: the difference is the bridge's.
 - **Start**: a job waits in Zeebe before the process is spawned. Activated: when the bridge begins to work the job, as
   its ledger's row says. Invocation: when the POST arrives at the gateway; the call is durable by then. {starts}
   processes, whose program file is in the page cache.
@@ -135,12 +152,21 @@ function takes CPU from what is measured; the function is not declared `run_once
   side. Broker and bridge are new processes, the JVM warmed by one run with couples of {small}²; {overhead_runs} runs.
   The broker needs about 1 % of a core when it does nothing: on a machine that is busy with other work a run lasts
   longer, and the overhead grows with it.
+- **Normalisation**: `call_normalize_function --type uint16` on an ortho of 4 bands of 16 bits in strips, as OTB writes it,
+  in turn with `gdal_translate -ot UInt16`, with the same creation options and as many threads. Of each the wall-clock
+  time and the kernel's own peak of resident memory (VmHWM), file pages included; before each run everything is on disk. Tiles of
+  256 × 256, uncompressed, and with `COMPRESS=DEFLATE` and `PREDICTOR=2`, whose reflectances compress less than the counts
+  that `gdal_translate` has. numpy holds the whole image, as scripts do: `dev/src/bench/normalize.py`.
+- **S3**: a call whose input and output are an object of {megabytes} MB each, and whose program renames the one to the
+  other, from the request to the report; in turn with the same transfers, to a file and from it, by the client of the
+  crate object_store with uploads in the same parts. The server is s3s-fs on this machine, which checks signatures.
 ",
         couples = overhead::COUPLES,
         side = overhead::SIDE,
         small = crate::demo::SYNTHETIC_SIZE,
         overhead_runs = overhead::RUNS,
-        starts = 4 * args.runs
+        starts = 4 * args.runs,
+        megabytes = transfers::BYTES / 1_000_000
     )
 }
 

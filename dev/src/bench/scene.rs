@@ -1,7 +1,11 @@
-//! What the measurements share: broker, gateway, process, and configurations for bridges.
+//! What the measurements share: broker or engine, gateway, process, and configurations for bridges.
 
 use super::{BenchError, io_error, process::Bridge, stand_in::StandIn};
-use crate::broker::{Broker, BrokerOptions};
+use crate::{
+    broker::{Broker, BrokerOptions},
+    engine::serve::{Clock, Engine},
+    site::ANY_PORT,
+};
 use serde_json::json;
 use std::{
     net::SocketAddr,
@@ -23,25 +27,51 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Scene {
     pub gateway: StandIn,
     zeebe: Client,
-    broker: Broker,
+    executor: Executor,
     binary: PathBuf,
+}
+
+/// What executes the process.
+enum Executor {
+    Broker(Box<Broker>),
+    Engine(Engine),
 }
 
 impl Scene {
     /// Starts a broker and the gateway, and deploys the process.
     pub async fn start() -> Result<Self, BenchError> {
-        let binary = bridge_binary()?;
         eprintln!("starting Zeebe {}", crate::broker::VERSION);
         let broker = Broker::start(BrokerOptions::default()).await?;
-        let zeebe = Client::new(&Settings::new(broker.grpc_address()))?;
+        let address = broker.grpc_address();
+        Self::with(Executor::Broker(Box::new(broker)), address).await
+    }
+
+    /// The same on the embedded engine.
+    pub async fn on_engine() -> Result<Self, BenchError> {
+        let engine = Engine::start(ANY_PORT, Clock::system()).await?;
+        let address = engine.grpc_address();
+        Self::with(Executor::Engine(engine), address).await
+    }
+
+    async fn with(executor: Executor, address: String) -> Result<Self, BenchError> {
+        let binary = bridge_binary()?;
+        let zeebe = Client::new(&Settings::new(address))?;
         let files = vec![("bench.bpmn".to_owned(), PROCESS.as_bytes().to_vec())];
         zeebe.deploy_resource(files, "", Retry::within(PATIENCE)).await?;
-        Ok(Self { gateway: StandIn::start().await?, zeebe, broker, binary })
+        Ok(Self { gateway: StandIn::start().await?, zeebe, executor, binary })
     }
 
     /// Ends everything.
-    pub async fn stop(mut self) {
-        self.broker.stop().await;
+    pub async fn stop(self) {
+        match self.executor {
+            Executor::Broker(mut broker) => broker.stop().await,
+            Executor::Engine(engine) => engine.stop().await,
+        }
+    }
+
+    /// A client of what executes the process.
+    pub const fn zeebe(&self) -> &Client {
+        &self.zeebe
     }
 
     /// A job type that no other run has, so that none works what another left.
@@ -53,7 +83,7 @@ impl Scene {
     pub fn bridge(&self, job_type: &str, max_in_flight: usize) -> Result<Bridge, BenchError> {
         let folder = TempDir::new().map_err(io_error(&std::env::temp_dir()))?;
         let (callback, admin) = (free_port()?, free_port()?);
-        let (zeebe, gateway) = (self.broker.grpc_address(), self.gateway.url());
+        let (zeebe, gateway) = (self.zeebe.address(), self.gateway.url());
         let text = format!(
             r#"cluster = "{job_type}"
 [vars]

@@ -1,4 +1,4 @@
-//! `zeebe2faas-dev demo`: a broker, the functions and the bridge; every couple through `phr-products` at once, seen while
+//! `zeebe2faas-dev demo`: engine or broker, the functions and the bridge; every couple through `phr-products` at once, seen while
 //! they run; a table, pictures and a page.
 
 mod calls;
@@ -15,12 +15,14 @@ mod timeline;
 
 pub use chain::{CoupleResult, Ended, StepResult};
 pub use products::{Couple, Product, synthetic};
-pub use stage::{Stage, StageOptions};
+pub use stage::{Stage, StageOptions, Zeebe};
 
 use crate::{
     broker::BrokerError,
+    engine::serve::EngineError,
     host::{HostError, StackError},
     phr::{self, PhrError},
+    site::SiteError,
 };
 use calls::{Admin, Place, Places};
 use clap::Args;
@@ -49,9 +51,12 @@ pub struct DemoArgs {
     /// `OUTPUT/report.json`, and all of it on one page to `OUTPUT/report.html`
     #[arg(long, default_value = DEFAULT_OUTPUT)]
     pub output: PathBuf,
-    /// A running Zeebe, as http://HOST:PORT [default: Zeebe 8.6.0 is started]
+    /// A running Zeebe, as http://HOST:PORT [default: the engine in this process]
     #[arg(long, value_name = "ADDRESS")]
     pub zeebe: Option<String>,
+    /// Start a real Zeebe 8.6.0; the first time, Maven fetches it (300 MB)
+    #[arg(long, conflicts_with = "zeebe")]
+    pub start_zeebe: bool,
     /// A running OpenFaaS gateway with the functions of stack.yml [default: the function host is started]
     #[arg(long, value_name = "URL", requires = "runner_secret")]
     pub gateway: Option<String>,
@@ -106,14 +111,12 @@ pub enum DemoError {
     /// Zeebe said no.
     #[error(transparent)]
     Zeebe(#[from] zeebe2faas::zeebe::Error),
-    /// A key file.
-    #[error("{}: {source}", path.display())]
-    Key {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: zeebe2faas_contract::KeyRingError,
-    },
+    /// The bridge's folder.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The instance's variables are not what `phr-products` gives.
     #[error("the instance of phr-products ended with unexpected variables: {0}")]
     Variables(String),
@@ -141,7 +144,11 @@ pub async fn run(args: &DemoArgs) -> Result<bool, DemoError> {
         std::path::absolute(&args.output).map_err(|source| DemoError::Io { path: args.output.clone(), source })?;
     std::fs::create_dir_all(&output).map_err(|source| DemoError::Io { path: output.clone(), source })?;
     let stage = Stage::start(StageOptions {
-        zeebe: args.zeebe.clone(),
+        zeebe: match &args.zeebe {
+            Some(address) => Zeebe::At(address.clone()),
+            None if args.start_zeebe => Zeebe::Broker,
+            None => Zeebe::Engine,
+        },
         gateway: args.gateway.clone().zip(args.runner_secret.clone()),
         callback: args.callback,
         parallel: args.parallel,

@@ -147,9 +147,9 @@ impl FunctionSpec {
     fn check(name: &str, raw: RawFunction) -> Result<Self, Vec<String>> {
         let environment = texts(raw.environment);
         let mut mistakes = Vec::new();
-        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
         if name.is_empty() || !name.bytes().all(legal) {
-            mistakes.push(": a function's name has only a-z, 0-9 and `-`".to_owned());
+            mistakes.push(": a function's name has only a-z, 0-9, `-` and `_`".to_owned());
         }
         let process = keep(process(raw.fprocess.as_deref(), &environment), &mut mistakes);
         let mode = keep(mode(&environment), &mut mistakes);

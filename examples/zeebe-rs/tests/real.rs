@@ -1,4 +1,5 @@
-//! `phr-pair` through this program on a real Zeebe broker and real OTB. Run by `make test-real`.
+//! `phr-pair` through this program on a real Zeebe broker, and on the embedded engine, with real OTB. Run by
+//! `make test-real`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,6 +16,7 @@ use zeebe2faas::zeebe::{Client, NewInstance, Retry, Settings};
 use zeebe2faas_contract::{KeyRing, random_key_line};
 use zeebe2faas_dev::{
     broker::{Broker, BrokerOptions},
+    engine::serve::{Clock, Engine},
     host::{Host, HostOptions, Stack},
     phr::{self, CoupleOptions},
 };
@@ -39,7 +41,9 @@ fn programs() -> PathBuf {
 }
 
 async fn functions(folder: &Path, secret: &str) -> Host {
-    let stack = Stack::parse("stack.yml", &fs::read_to_string(Path::new(ROOT).join("stack.yml")).unwrap()).unwrap();
+    let mut stack = Stack::read(format!("{ROOT}/stack.yml")).unwrap();
+    // Functions reach this program's own listener.
+    stack.functions.remove("callback-ack");
     let mut options = HostOptions::new(stack, folder.join("state"));
     options.key_ring = Some(KeyRing::parse(secret).unwrap());
     options.path_dirs.push(programs());
@@ -49,7 +53,7 @@ async fn functions(folder: &Path, secret: &str) -> Host {
 }
 
 /// Starts the program with a configuration as the bridge reads it, too.
-fn start(folder: &Path, secret: &str, broker: &Broker, functions: &Host) -> Child {
+fn start(folder: &Path, secret: &str, zeebe: &str, functions: &Host) -> Child {
     let callback = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     fs::write(folder.join("token.key"), random_key_line("test")).unwrap();
     fs::write(folder.join("runner.key"), secret).unwrap();
@@ -62,7 +66,7 @@ callback = {{ listen = "{callback}", url = "http://{callback}" }}
 keys = {{ token_file = "token.key", runner_file = "runner.key" }}
 functions = {{ otbcli = {{ run_once = true }}, normalize-product = {{ run_once = true }} }}
 "#,
-        broker.grpc_address(),
+        zeebe,
         functions.url()
     );
     let file = folder.join("zeebe2faas.toml");
@@ -89,16 +93,28 @@ async fn stop(mut program: Child) -> ExitStatus {
 
 #[tokio::test]
 async fn a_zeebe_rs_worker_brings_a_couple_through_the_chain() {
+    let mut broker = Broker::start(BrokerOptions::default()).await.unwrap();
+    brings_a_couple_through(&broker.grpc_address()).await;
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn it_brings_one_through_on_the_embedded_engine_too() {
+    let engine = Engine::start(([127, 0, 0, 1], 0).into(), Clock::system()).await.unwrap();
+    brings_a_couple_through(&engine.grpc_address()).await;
+    engine.stop().await;
+}
+
+async fn brings_a_couple_through(address: &str) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let couple = phr::write_couple(&folder.join("couple"), &CoupleOptions { size: 400, ..Default::default() }).unwrap();
     let output = folder.join("output");
     fs::create_dir(&output).unwrap();
     let secret = random_key_line("test");
-    let mut broker = Broker::start(BrokerOptions::default()).await.unwrap();
     let functions = functions(folder, &secret).await;
-    let zeebe = Client::new(&Settings::new(broker.grpc_address())).unwrap();
-    let mut program = start(folder, &secret, &broker, &functions);
+    let zeebe = Client::new(&Settings::new(address)).unwrap();
+    let mut program = start(folder, &secret, address, &functions);
 
     let variables = json!({
         "P_": couple.dim_p, "MS_": couple.dim_ms, "S3PATH": output, "DEM": couple.dem, "GEOID": couple.geoid,
@@ -119,5 +135,4 @@ async fn a_zeebe_rs_worker_brings_a_couple_through_the_chain() {
 
     assert!(stop(program).await.success());
     functions.shutdown().await;
-    broker.stop().await;
 }

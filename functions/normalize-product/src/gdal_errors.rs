@@ -1,5 +1,5 @@
 //! What GDAL reports on the side: its calls that flush and close a file return nothing before version 3.7, so a full
-//! disk would go unnoticed.
+//! disk would go unnoticed. Failures are kept for the thread that they happened in.
 
 use std::cell::RefCell;
 use std::sync::Once;

@@ -2,20 +2,23 @@
 
 use std::ffi::OsString;
 use std::io::{Write, stdout};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::{Parser, ValueEnum};
 use gdal::config::{get_config_option, set_config_option};
+use gdal::errors::GdalError;
 use normalize_product::dimap;
-use normalize_product::output::Output;
-use normalize_product::raster::{BandSummary, Encoding, RasterError, WINDOW, normalize};
-
-/// GDAL's block cache in megabytes unless `GDAL_CACHEMAX` says otherwise; its own default is 5 % of the machine.
-const CACHE_MB: &str = "256";
+use normalize_product::error::RasterError;
+use normalize_product::output::{Format, Output};
+use normalize_product::raster::{BandSummary, Encoding, normalize};
 
 /// Parameters that may also be written with one dash, as OTB's are.
-const PARAMETERS: [&str; 5] = ["in_ms", "in_ortho", "out", "type", "scale"];
+const PARAMETERS: [&str; 7] = ["in_ms", "in_ortho", "out", "type", "format", "scale", "threads"];
+/// Where GDAL looks for the number of its own threads.
+const THREADS: &str = "GDAL_NUM_THREADS";
 
 /// Top-of-atmosphere reflectance of an ortho-rectified Pleiades bundle.
 ///
@@ -35,9 +38,15 @@ struct Arguments {
     /// Pixel type
     #[arg(long = "type", value_enum, default_value = "float32")]
     pixel: PixelType,
+    /// A tiled GeoTIFF, or a Cloud Optimized one with overviews, whose creation options are those of GDAL's COG driver
+    #[arg(long, value_enum, default_value = "gtiff")]
+    format: FileFormat,
     /// Reflectance is multiplied by this [default: 1 for float32, 10000 for uint16]
     #[arg(long, value_parser = scale, allow_negative_numbers = true)]
     scale: Option<f64>,
+    /// Threads that compute, and that compress [default: GDAL_NUM_THREADS, else one for each core]
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -47,14 +56,20 @@ enum PixelType {
     Uint16,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum FileFormat {
+    Gtiff,
+    Cog,
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     Product(#[from] dimap::DimapError),
     #[error(transparent)]
     Raster(#[from] RasterError),
-    #[error("GDAL refuses its cache size {CACHE_MB}: {0}")]
-    Cache(#[from] gdal::errors::GdalError),
+    #[error("GDAL refuses its number of threads: {0}")]
+    Threads(#[from] GdalError),
 }
 
 fn main() -> ExitCode {
@@ -65,7 +80,8 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(bands) => {
             for band in bands {
-                say(&format!("{}: {} pixels, {} of them saturated", band.id, band.valid, band.saturated));
+                let tally = band.tally;
+                say(&format!("{}: {} pixels, {} of them saturated", band.id, tally.valid, tally.saturated));
             }
             ExitCode::SUCCESS
         }
@@ -77,18 +93,27 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Vec<BandSummary>, Failure> {
-    if get_config_option("GDAL_CACHEMAX", "")?.is_empty() {
-        set_config_option("GDAL_CACHEMAX", CACHE_MB)?;
-    }
+    let threads = threads(arguments)?;
+    set_config_option(THREADS, &threads.to_string())?;
     let product = dimap::read(&arguments.in_ms)?;
-    let (ortho, out) = (&arguments.in_ortho, &arguments.out);
+    let format = match arguments.format {
+        FileFormat::Gtiff => Format::GTiff,
+        FileFormat::Cog => Format::Cog,
+    };
+    let (ortho, out) = (&arguments.in_ortho, &Output { format, ..arguments.out.clone() });
     // The runner's form of progress.
     let progress = |percent| say(&format!("progress: {percent}% normalizing"));
-    let encoding = |default| Encoding { scale: arguments.scale.unwrap_or(default), window: WINDOW };
+    let encoding = |default| Encoding::new(arguments.scale.unwrap_or(default), threads);
     Ok(match arguments.pixel {
         PixelType::Float32 => normalize::<f32>(&product, ortho, out, encoding(1.0), progress)?,
         PixelType::Uint16 => normalize::<u16>(&product, ortho, out, encoding(10_000.0), progress)?,
     })
+}
+
+fn threads(arguments: &Arguments) -> Result<NonZeroUsize, GdalError> {
+    let configured = get_config_option(THREADS, "")?.parse().ok();
+    let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Ok(arguments.threads.or(configured).unwrap_or_else(cores))
 }
 
 fn scale(text: &str) -> Result<f64, String> {

@@ -1,17 +1,33 @@
-//! The name of the output file, which may carry creation options as OTB's extended file names do.
+//! The output file: its name, which may carry creation options as OTB's extended file names do, and its format.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// Tiles, so that a reader of a part reads that part only; the large format where 4 GB could be passed.
 const DEFAULTS: [(&str, &str); 4] =
     [("TILED", "YES"), ("BLOCKXSIZE", "256"), ("BLOCKYSIZE", "256"), ("BIGTIFF", "IF_SAFER")];
 
+/// What the file that a COG is copied from needs: it is read once, from the same disk.
+const FILLED: [&str; 4] = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "BIGTIFF=IF_SAFER"];
+
+/// The kind of GeoTIFF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Tiles, no overviews.
+    #[default]
+    GTiff,
+    /// A Cloud Optimized GeoTIFF: GDAL's driver makes it, with overviews, of a file that is complete.
+    Cog,
+}
+
 /// An output file and how to make it: `out.tif?&gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
     /// The file itself.
     pub path: PathBuf,
-    /// GTiff creation options given with the name, in their order.
+    /// Its format.
+    pub format: Format,
+    /// Creation options of the format's driver given with the name, in their order.
     pub creation_options: Vec<(String, String)>,
     /// Other options of the extended file name, which have no meaning here.
     pub ignored: Vec<String>,
@@ -24,7 +40,8 @@ impl Output {
         if path.is_empty() {
             return Err("the output has no file name before its options".to_owned());
         }
-        let mut output = Self { path: path.into(), creation_options: Vec::new(), ignored: Vec::new() };
+        let mut output =
+            Self { path: path.into(), format: Format::default(), creation_options: Vec::new(), ignored: Vec::new() };
         for option in options.split('&').filter(|option| !option.is_empty()) {
             match option.strip_prefix("gdal:co:").map(|option| (option, option.split_once('='))) {
                 Some((_, Some((key, value)))) if !key.is_empty() && !value.is_empty() => {
@@ -37,8 +54,33 @@ impl Output {
         Ok(output)
     }
 
+    /// The file that the pixels are written to: for a COG another one beside it.
+    pub fn filled_path(&self) -> PathBuf {
+        match self.format {
+            Format::GTiff => self.path.clone(),
+            Format::Cog => [self.path.as_os_str(), OsStr::new(".filling.tif")].into_iter().collect::<OsString>().into(),
+        }
+    }
+
+    /// Creation options of that file, as `KEY=VALUE`.
+    pub fn filled_arguments(&self) -> Vec<String> {
+        match self.format {
+            Format::GTiff => self.creation_arguments(),
+            Format::Cog => FILLED.map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// Creation options of the COG that is copied from it.
+    pub fn copy_arguments(&self) -> Vec<String> {
+        let bigtiff = ("BIGTIFF".to_owned(), "IF_SAFER".to_owned());
+        let given = self.creation_options.iter();
+        let is_given = given.clone().any(|(key, _)| key.eq_ignore_ascii_case(&bigtiff.0));
+        let defaults = (!is_given).then_some(&bigtiff);
+        defaults.into_iter().chain(given).map(|(key, value)| format!("{key}={value}")).collect()
+    }
+
     /// All creation options as `KEY=VALUE`: the given ones, and the defaults where they say nothing.
-    pub fn creation_arguments(&self) -> Vec<String> {
+    fn creation_arguments(&self) -> Vec<String> {
         let given = |key: &str| self.creation_options.iter().any(|(name, _)| name.eq_ignore_ascii_case(key));
         let has_own_layout = given("TILED");
         let replaced = |key: &str| given(key) || (has_own_layout && key.starts_with("BLOCK"));

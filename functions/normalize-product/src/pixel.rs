@@ -6,7 +6,7 @@ use gdal::raster::GdalType;
 pub const NODATA: f64 = 0.0;
 
 /// A pixel type of the output.
-pub trait Pixel: GdalType + Copy {
+pub trait Pixel: GdalType + Copy + PartialEq + Send + Sync {
     /// "No data".
     const NODATA: Self;
 

@@ -76,3 +76,39 @@ fn a_failure_exits_with_1_names_the_file_and_leaves_no_output() {
     let message = refused(directory.path(), "--in_ms ortho.tif --in_ortho ortho.tif -out out.tif", 1);
     assert!(message.contains("ortho.tif: "), "{message}");
 }
+
+#[test]
+fn a_disk_that_is_full_is_told_and_leaves_no_output() {
+    let directory = product();
+    // What does not repeat itself cannot be compressed below the limit.
+    let count = |band: usize, column: usize, row: usize| ((column * row + band) * 7919 % 4093) as f32;
+    write_image(&directory.path().join("ortho.tif"), (900, 900), 4, count);
+    // Neither does a file grow beyond 128 KiB, nor does that end the process.
+    let script =
+        "trap '' XFSZ; ulimit -f 128; exec \"$0\" -in_ms DIM.XML -in_ortho ortho.tif -out \"$1\" -format \"$2\"";
+    for (name, format) in [("out.tif", "gtiff"), ("out.tif?&gdal:co:COMPRESS=ZSTD", "gtiff"), ("out.tif", "cog")] {
+        let program = env!("CARGO_BIN_EXE_call_normalize_function");
+        let arguments = ["-c", script, program, name, format];
+        let output = Command::new("bash").args(arguments).current_dir(directory.path()).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("cannot write the output out.tif") && message.contains("free space"), "{message}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "{name}");
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_pixels() {
+    let directory = product();
+    for threads in ["1", "2", "9"] {
+        let out = format!("{threads}.tif?&gdal:co:COMPRESS=DEFLATE");
+        let output =
+            call(directory.path(), &format!("-in_ms DIM.XML -in_ortho ortho.tif -out {out} -threads {threads}"));
+        assert!(output.status.success(), "{output:?}");
+    }
+    let pixels = |name: &str| read_image::<f32>(&directory.path().join(name));
+    assert!(pixels("1.tif") == pixels("2.tif") && pixels("2.tif") == pixels("9.tif"));
+    assert!(
+        refused(directory.path(), "-in_ms DIM.XML -in_ortho ortho.tif -out out.tif -threads 0", 2).contains("threads")
+    );
+}

@@ -1,24 +1,28 @@
 //! Whether a request is answered from a stored result, waits for a run, or starts one.
 
 use crate::{
+    blocking::blocking,
     clock::now_ms,
-    execution::{Conclusion, From, Means, Plan, execute},
+    execution::{Conclusion, From, Means, execute},
     guard::Record,
     observer::Observer,
+    plan::Plan,
     run::{Halt, Halter},
     settings::Settings,
+    stage::Stage,
+    telling::Teller,
     verdict,
 };
+use futures_util::future::{FutureExt, Shared};
 use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::spawn_blocking,
-    time::{interval, sleep},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time::{Instant, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use zeebe2faas_contract::{CallId, CallState, Invocation, Outcome, Report};
@@ -40,7 +44,7 @@ pub struct Calls {
 #[derive(Debug, Clone)]
 struct LocalRun {
     halter: Halter,
-    conclusion: watch::Receiver<Option<Conclusion>>,
+    conclusion: Shared<oneshot::Receiver<Conclusion>>,
 }
 
 /// The answer to `POST /`.
@@ -76,22 +80,33 @@ enum Start {
 impl Calls {
     /// Opens the state directory.
     pub fn open(settings: Settings) -> io::Result<Arc<Self>> {
-        let means = Means::open(settings)?;
+        let teller = Teller::new(&settings)?;
+        Means::open(settings, teller).map(Self::by)
+    }
+
+    /// The same with programs that are only played, and tell nothing: for simulations.
+    #[doc(hidden)]
+    pub fn on_stage(settings: Settings, teller: Teller, stage: Stage) -> io::Result<Arc<Self>> {
+        Ok(Self::by(Means { stage: Some(stage), ..Means::open(settings, teller)? }))
+    }
+
+    fn by(means: Means) -> Arc<Self> {
         let given = &means.settings.given;
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             observer: Observer::new(given.dead_after, given.beat),
             local: Mutex::default(),
             runs: Arc::new(Semaphore::new(given.max_runs.get())),
             waiters: Arc::new(Semaphore::new(given.max_waiters)),
             stopping: CancellationToken::new(),
             means,
-        }))
+        })
     }
 
     /// Answers with the call's report: a stored one, that of a run somewhere, or that of a run which it starts. The
     /// run goes on if the caller is dropped.
     pub async fn post(self: &Arc<Self>, invocation: &Invocation) -> Answer {
         tokio::select! {
+            biased;
             answer = self.answer(invocation) => answer,
             () = self.stopping.cancelled() => Answer::Stopping,
         }
@@ -113,7 +128,7 @@ impl Calls {
                             Ok(plan) => plan,
                             Err(why) => return refused(invocation, why),
                         };
-                        if let Err(why) = self.check_paths(invocation).await {
+                        if let Err(why) = self.check_paths(&plan).await {
                             return refused(invocation, why);
                         }
                         match self.start(id, plan, from) {
@@ -161,7 +176,7 @@ impl Calls {
             match self.situation(id).await? {
                 Situation::Ended(bytes) => return ended(&bytes),
                 Situation::Vacant(from) => {
-                    if let Some(report) = self.bury(id, from).await? {
+                    if let Some(report) = self.bury(id, from, only_unknown).await? {
                         return Ok(CallState::Ended { report: Box::new(report) });
                     }
                 }
@@ -169,7 +184,7 @@ impl Calls {
                 Situation::Running => {
                     if !asked {
                         let (guard, id) = (self.means.guard.clone(), id.clone());
-                        blocking(move || guard.ask_to_cancel(&id)).await?;
+                        blocking(move || guard.ask_to_cancel(&id)).await??;
                         asked = true;
                     }
                     let local = self.local().get(id).cloned();
@@ -190,6 +205,7 @@ impl Calls {
         let mut purge = interval(PURGE_EVERY);
         loop {
             tokio::select! {
+                biased;
                 () = self.stopping.cancelled() => return,
                 _ = look.tick() => for id in self.observer.watched_calls() {
                     if let Err(error) = self.situation(&id).await {
@@ -198,7 +214,7 @@ impl Calls {
                 },
                 _ = purge.tick() => {
                     let guard = self.means.guard.clone();
-                    match blocking(move || guard.purge()).await {
+                    match blocking(move || guard.purge()).await.flatten() {
                         Ok(0) => {}
                         Ok(calls) => tracing::info!(calls, "removed expired results"),
                         Err(error) => tracing::warn!(%error, "expired results cannot be removed"),
@@ -220,18 +236,18 @@ impl Calls {
         }
     }
 
-    async fn check_paths(&self, invocation: &Invocation) -> Result<(), String> {
+    async fn check_paths(&self, plan: &Plan) -> Result<(), String> {
         if self.means.settings.given.allow_dirs.is_unlimited() {
             return Ok(());
         }
-        let (settings, invocation) = (self.means.settings.clone(), invocation.clone());
+        let (settings, invocation) = (self.means.settings.clone(), plan.to_check().clone());
         let check = move || {
             let given = &settings.given;
             // A first word on the list of programs has been checked against that.
             let first = usize::from(!given.allow.is_empty());
             given.allow_dirs.check(&invocation, first, &given.no_paths)
         };
-        spawn_blocking(check).await.unwrap_or_else(|error| Err(format!("the paths could not be checked: {error}")))
+        blocking(check).await.unwrap_or_else(|error| Err(format!("the paths could not be checked: {error}")))
     }
 
     /// Starts a run in a task of its own, unless the call runs here already.
@@ -241,8 +257,8 @@ impl Calls {
             return Start::Running(run.clone(), false);
         }
         let Ok(permit) = Arc::clone(&self.runs).try_acquire_owned() else { return Start::TooManyRuns };
-        let (conclude, conclusion) = watch::channel(None);
-        let run = LocalRun { halter: Halter::new(), conclusion };
+        let (conclude, conclusion) = oneshot::channel();
+        let run = LocalRun { halter: Halter::new(), conclusion: conclusion.shared() };
         if self.stopping.is_cancelled() {
             run.halter.halt(Halt::Stopping);
         }
@@ -254,21 +270,30 @@ impl Calls {
             let entry = Entry { calls: Arc::clone(&calls), id };
             let ended = execute(&calls.means, plan, from, &halter).await;
             drop(entry);
-            conclude.send_replace(Some(ended));
+            // Nobody may wait for it any more.
+            conclude.send(ended).ok();
             drop(place);
         });
         Start::Running(run, true)
     }
 
-    /// Stores that a call was cancelled before it ran; `None` if somebody was faster.
-    async fn bury(&self, id: &CallId, from: From) -> io::Result<Option<Report>> {
+    /// Stores the end of a call that nobody runs; `None` if somebody was faster. `only_unknown`: who wanted to hear of its
+    /// end, and takes it for lost, hears that it was begun.
+    async fn bury(&self, id: &CallId, from: From, only_unknown: bool) -> io::Result<Option<Report>> {
         let function = self.means.settings.given.function.clone();
         let invocation = Invocation::new(id.clone(), function, Vec::new(), Vec::new(), 0);
-        let message = match &from {
-            From::Nobody => "the call was cancelled before it came",
-            From::Released | From::Dead(_) => "the call was cancelled after the runner that ran it had stopped",
+        let (outcome, message) = match &from {
+            From::Nobody => (Outcome::Cancelled, "the call was cancelled before it came".to_owned()),
+            From::Released | From::Dead(_) if only_unknown => {
+                let why = "began this call, but its pod stopped or was killed before the end, and nobody ran it again; \
+                           see the pod's events, then try again";
+                (Outcome::Failed, format!("{} {why}", invocation.function))
+            }
+            From::Released | From::Dead(_) => {
+                (Outcome::Cancelled, "the call was cancelled after the runner that ran it had stopped".to_owned())
+            }
         };
-        let report = verdict::not_run(&invocation, Outcome::Cancelled, message.into());
+        let report = verdict::not_run(&invocation, outcome, message);
         let bytes = serde_json::to_vec(&report)?;
         let keep_ms = u64::try_from(self.means.settings.given.keep_tombstones.as_millis()).unwrap_or(u64::MAX);
         let (guard, id) = (self.means.guard.clone(), id.clone());
@@ -280,12 +305,12 @@ impl Calls {
             };
             guard.take_over(&id, owner)?.map_or(Ok(false), |claim| claim.end(&bytes))
         });
-        Ok(buried.await?.then_some(report))
+        Ok(buried.await??.then_some(report))
     }
 
     async fn situation(&self, id: &CallId) -> io::Result<Situation> {
         let (guard, call) = (self.means.guard.clone(), id.clone());
-        let record = blocking(move || guard.look(&call)).await?;
+        let record = blocking(move || guard.look(&call)).await??;
         if let Record::Owned(owner) = record {
             let dead = self.observer.is_dead(id, &owner, Instant::now());
             return Ok(if dead { Situation::Vacant(From::Dead(owner)) } else { Situation::Running });
@@ -305,12 +330,8 @@ impl Calls {
 
 impl LocalRun {
     async fn concluded(&self) -> Conclusion {
-        let mut conclusion = self.conclusion.clone();
-        let concluded = conclusion.wait_for(Option::is_some).await.map(|c| c.clone());
-        concluded
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| Conclusion::Unsure("the run broke off; the runner's log says why".into()))
+        let concluded = self.conclusion.clone().await;
+        concluded.unwrap_or_else(|_| Conclusion::Unsure("the run broke off; the runner's log says why".into()))
     }
 }
 
@@ -339,8 +360,4 @@ fn ended(bytes: &[u8]) -> io::Result<CallState> {
 
 fn refused(invocation: &Invocation, why: String) -> Answer {
     Answer::Refused(Box::new(verdict::not_run(invocation, Outcome::Refused, why)))
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    spawn_blocking(work).await.map_err(io::Error::other)?
 }

@@ -1,60 +1,31 @@
 //! One call from its claim to its result.
 
 use crate::{
+    blocking::blocking,
     cgroup::Cgroups,
-    clock::{Deadline, now_ms},
+    clock::now_ms,
     guard::{Claim, Guard, Owner},
     heartbeat::{Heartbeat, SharedClaim},
-    outputs::{OutputError, Outputs},
+    plan::Plan,
     program_log::{ProgramLog, Texts},
+    publishing::{Unpublished, clear_scratch, discard, prepare, publish},
     resources::Machine,
     run::{Cause, Ended, Halt, Halter, Program, Terms, run},
+    s3::{
+        calls::{S3, Unmoved, gdal_environment},
+        scratch::Watch,
+    },
     settings::{Arguments, Settings},
+    stage::Stage,
     telling::Teller,
     usage::Meter,
     verdict,
 };
 use std::{env, fs, io, path::Path, sync::Arc, time::Duration};
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep},
-};
-use zeebe2faas_contract::{Invocation, Outcome, Report};
+use tokio::time::{Instant, sleep};
+use zeebe2faas_contract::{Outcome, Report};
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
-
-/// What may be run for an invocation: checked, nothing done yet.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    invocation: Invocation,
-    program: Program,
-    outputs: Outputs,
-}
-
-impl Plan {
-    /// Checks the invocation against what is allowed.
-    ///
-    /// # Errors
-    /// One sentence that says what is not acceptable and what to do.
-    pub fn new(invocation: &Invocation, settings: &Settings) -> Result<Self, String> {
-        let given = &settings.given;
-        let first = invocation.args.first().ok_or("the command is empty: its first word names what to run")?;
-        let anything = given.program.is_some() && given.allow.is_empty();
-        if !anything && !given.allow.contains(first) {
-            let allowed = given.allow.join(", ");
-            return Err(format!("`{first}` is not allowed here; the function's RUNNER_ALLOW has: {allowed}"));
-        }
-        let (outputs, mut args) = Outputs::plan(invocation)?;
-        let path = given.program.clone().unwrap_or_else(|| args.remove(0).into());
-        let program = Program { path, args, environment: Vec::new() };
-        Ok(Self { invocation: invocation.clone(), program, outputs })
-    }
-
-    /// The call's deadline.
-    pub fn deadline(&self) -> Deadline {
-        Deadline { at_ms: self.invocation.deadline_ms }
-    }
-}
 
 /// What every execution uses.
 #[derive(Debug)]
@@ -69,18 +40,29 @@ pub struct Means {
     pub machine: Machine,
     /// Tells how far they are.
     pub teller: Teller,
+    /// Moves objects, where buckets are allowed.
+    pub s3: Option<S3>,
+    /// Plays the programs, in a simulation.
+    #[doc(hidden)]
+    pub stage: Option<Stage>,
 }
 
 impl Means {
     /// Opens the state directory and looks at the container.
-    pub fn open(settings: Settings) -> io::Result<Self> {
+    pub fn open(settings: Settings, teller: Teller) -> io::Result<Self> {
         let given = &settings.given;
         let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let cgroups = Cgroups::find(Path::new(CGROUP_ROOT), &membership, given.cgroup.clone());
+        let guard = Guard::open(&given.state_dir, &given.function).map_err(|error| {
+            let why = format!("RUNNER_STATE_DIR: `{}` cannot be used: {error}", given.state_dir.display());
+            io::Error::new(error.kind(), why)
+        })?;
         Ok(Self {
-            guard: Guard::open(&given.state_dir, &given.function)?,
+            guard,
+            s3: S3::open(&settings.s3)?,
             machine: Machine::look(&cgroups, Path::new(CGROUP_ROOT), &membership, given.max_runs),
-            teller: Teller::new(&settings)?,
+            teller,
+            stage: None,
             cgroups,
             settings,
         })
@@ -122,6 +104,7 @@ pub async fn execute(means: &Means, plan: Plan, from: From, halter: &Halter) -> 
     let heartbeat = Heartbeat::start(claim.clone(), given.beat, given.give_up_after, halter.clone());
     let call = &plan.invocation.call_id;
     let ending = attempt(means, &plan, &claim, halter).await;
+    clear_scratch(means, &plan).await;
     match ending {
         Ending::Store(report) => {
             let conclusion = store(given, &claim, &report).await;
@@ -139,7 +122,7 @@ pub async fn execute(means: &Means, plan: Plan, from: From, halter: &Halter) -> 
         Ending::Halted(Halt::Unsure) => {
             Conclusion::Unsure("the state directory failed for too long, so the program was ended".into())
         }
-        Ending::Halted(Halt::Stopping | Halt::Cancelled) => {
+        Ending::Halted(Halt::Stopping | Halt::Cancelled | Halt::ScratchFull) => {
             drop(heartbeat);
             discard(&plan, &claim).await;
             release(&claim).await;
@@ -171,11 +154,18 @@ async fn attempt(means: &Means, plan: &Plan, claim: &SharedClaim, halter: &Halte
                    more replicas";
         return Ending::Store(not_run(Outcome::TimedOut, why.into()));
     }
-    if let Err(error) = with_outputs(plan, Outputs::prepare).await {
+    if let Err(error) = prepare(means, plan).await {
         return Ending::Refuse(not_run(Outcome::Refused, format!("was not started: {error}")));
     }
+    let _watch = match fetch(means, plan, halter, not_run).await {
+        Ok(watch) => watch,
+        Err(ending) => {
+            discard(plan, claim).await;
+            return *ending;
+        }
+    };
     match run_program(means, plan, halter).await {
-        Ok(ended) => conclude_run(&means.settings.given, plan, claim, halter, &ended).await,
+        Ok(ended) => conclude_run(means, plan, claim, halter, &ended).await,
         Err(error) => {
             discard(plan, claim).await;
             let program = plan.program.path.display();
@@ -189,10 +179,40 @@ async fn attempt(means: &Means, plan: &Plan, claim: &SharedClaim, halter: &Halte
     }
 }
 
+/// Brings inputs from S3.
+async fn fetch(
+    means: &Means,
+    plan: &Plan,
+    halter: &Halter,
+    not_run: impl Fn(Outcome, String) -> Report,
+) -> Result<Option<Watch>, Box<Ending>> {
+    let Some(s3) = &means.s3 else { return Ok(None) };
+    s3.before(&plan.transfers, plan.deadline(), halter).await.map_err(|error| {
+        Box::new(match error {
+            Unmoved::Failed(error) => Ending::Refuse(not_run(Outcome::Refused, format!("was not started: {error}"))),
+            Unmoved::Late => {
+                let why = "was not started: the call's deadline passed while its inputs were fetched";
+                Ending::Store(not_run(Outcome::TimedOut, why.to_owned()))
+            }
+            Unmoved::Halted(Halt::Cancelled) => {
+                Ending::Store(not_run(Outcome::Cancelled, "was cancelled while its inputs were fetched".to_owned()))
+            }
+            Unmoved::Halted(halt) => Ending::Halted(halt),
+        })
+    })
+}
+
 async fn run_program(means: &Means, plan: &Plan, halter: &Halter) -> io::Result<Ended> {
     let (given, invocation) = (&means.settings.given, &plan.invocation);
+    if let Some(stage) = &means.stage {
+        return stage.play(invocation, halter).await;
+    }
     let call_id = invocation.call_id.clone();
-    let environment = means.machine.environment(invocation.resources, |name| env::var_os(name).is_some());
+    let is_set = |name: &str| env::var_os(name).is_some();
+    let mut environment = means.machine.environment(invocation.resources, is_set);
+    if plan.transfers.any_direct() {
+        environment.extend(gdal_environment(is_set).map_err(io::Error::other)?);
+    }
     let program = Program { environment, ..plan.program.clone() };
     tracing::info!(call = %call_id, ?program, "started");
     let meter = Meter::new(&means.cgroups, &format!("zeebe2faas-{call_id}")).await;
@@ -203,29 +223,22 @@ async fn run_program(means: &Means, plan: &Plan, halter: &Halter) -> io::Result<
     run(&program, terms, log, meter, standing).await
 }
 
-async fn conclude_run(given: &Arguments, plan: &Plan, claim: &SharedClaim, halter: &Halter, ended: &Ended) -> Ending {
+async fn conclude_run(means: &Means, plan: &Plan, claim: &SharedClaim, halter: &Halter, ended: &Ended) -> Ending {
     if let Some(Cause::Halt(halt @ (Halt::Stopping | Halt::TakenOver | Halt::Unsure))) = ended.cause {
         return Ending::Halted(halt);
     }
     let mut report = verdict::of_run(&plan.invocation, ended);
     if report.outcome == Outcome::Succeeded {
         // Only the owner may touch the outputs, and only while nobody has said otherwise.
-        match patiently(given, || claim.with(Claim::beat)).await {
+        match patiently(&means.settings.given, || claim.with(Claim::beat)).await {
             Ok(true) => {}
             Ok(false) => return Ending::Halted(Halt::TakenOver),
             Err(_) => return Ending::Halted(Halt::Unsure),
         }
-        let deadline = plan.deadline();
-        let published = match halter.reason() {
-            Some(Halt::Cancelled) => Err((Outcome::Cancelled, "was cancelled when it had just ended".to_owned())),
-            _ => with_outputs(plan, move |outputs| outputs.publish(deadline)).await.map_err(|error| {
-                let outcome = if matches!(error, OutputError::Late) { Outcome::TimedOut } else { Outcome::Failed };
-                (outcome, format!("failed: {error}"))
-            }),
-        };
-        match published {
+        match publish(means, plan, halter).await {
             Ok(names) => report.outputs = shorten(names),
-            Err((outcome, why)) => {
+            Err(Unpublished::Halted(halt)) => return Ending::Halted(halt),
+            Err(Unpublished::Failed(outcome, why)) => {
                 report.outcome = outcome;
                 report.message = format!("{} {why}", verdict::who(&plan.invocation));
             }
@@ -246,7 +259,7 @@ async fn claim(guard: Guard, plan: &Plan, from: From, keep: Duration) -> io::Res
         From::Released => guard.take_over(&id, None),
         From::Dead(owner) => guard.take_over(&id, Some(&owner)),
     };
-    spawn_blocking(claim).await.map_err(io::Error::other)?
+    blocking(claim).await?
 }
 
 /// Stores the result.
@@ -295,28 +308,6 @@ async fn release(claim: &SharedClaim) {
     if let Err(error) = claim.with(|claim| claim.release()).await {
         tracing::warn!(%error, "the call could not be released: another runner takes it over once it stood still");
     }
-}
-
-/// Removes temporary files, unless they are somebody else's by now.
-async fn discard(plan: &Plan, claim: &SharedClaim) {
-    if !matches!(claim.with(Claim::beat).await, Ok(true)) {
-        return;
-    }
-    if let Err(error) = with_outputs(plan, Outputs::discard).await {
-        tracing::warn!(call = %plan.invocation.call_id, %error, "temporary files stay behind");
-    }
-}
-
-async fn with_outputs<T: Send + 'static>(
-    plan: &Plan,
-    action: impl FnOnce(&Outputs) -> Result<T, OutputError> + Send + 'static,
-) -> Result<T, OutputError> {
-    let outputs = plan.outputs.clone();
-    spawn_blocking(move || action(&outputs)).await.map_err(|error| OutputError::Files {
-        what: "work on",
-        path: "the outputs".into(),
-        error: io::Error::other(error),
-    })?
 }
 
 /// A report must stay below the limit for callback bodies: a cut one cannot be verified.

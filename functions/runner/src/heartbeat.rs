@@ -1,6 +1,7 @@
 //! Advances a call's counter while its program runs, and says when the run must end.
 
 use crate::{
+    blocking::blocking,
     guard::Claim,
     run::{Halt, Halter},
 };
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    task::{JoinHandle, spawn_blocking},
+    task::JoinHandle,
     time::{Instant, sleep, timeout_at},
 };
 
@@ -31,7 +32,7 @@ impl SharedClaim {
     ) -> io::Result<T> {
         let claim = Arc::clone(&self.0);
         let work = move || action(&mut claim.lock().unwrap_or_else(PoisonError::into_inner));
-        spawn_blocking(work).await.map_err(io::Error::other)?
+        blocking(work).await?
     }
 }
 

@@ -67,8 +67,7 @@ async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         tracing::warn!("RUNNER_ALLOW_DIRS is not set: a command may name any file that the runner's user can reach");
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let calls = Calls::open(settings.clone())
-        .map_err(|error| format!("RUNNER_STATE_DIR: `{}` cannot be used: {error}", given.state_dir.display()))?;
+    let calls = Calls::open(settings.clone())?;
     if let Some(folder) = &given.call_dir {
         let once = Once::read(folder, &settings)?;
         return Ok(tokio::select! {

@@ -4,8 +4,9 @@ use crate::guard::Owner;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 use zeebe2faas_contract::CallId;
 
 /// More than this many are not watched at once: the one looked at longest ago is forgotten.
@@ -55,9 +56,11 @@ impl Observer {
         self.watched().remove(id);
     }
 
-    /// The calls to look at again, regularly.
+    /// The calls to look at again, regularly, in the order of their ids.
     pub fn watched_calls(&self) -> Vec<CallId> {
-        self.watched().keys().cloned().collect()
+        let mut calls: Vec<CallId> = self.watched().keys().cloned().collect();
+        calls.sort();
+        calls
     }
 
     fn watched(&self) -> MutexGuard<'_, HashMap<CallId, Watch>> {

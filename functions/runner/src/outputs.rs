@@ -11,11 +11,14 @@ use zeebe2faas_contract::{CallId, Invocation};
 
 /// Where OTB's extended file name begins: `out.tif?&gdal:co:TILED=YES`.
 const EXTENDED: &str = "?&";
+/// In `outputs`: the command's last word, for programs that take their output without a parameter's name.
+const LAST: &str = "last";
 
 /// The outputs of one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outputs {
     files: Vec<Output>,
+    is_scratch: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +75,13 @@ impl Outputs {
             args[index] = rewritten;
             files.push(output);
         }
-        Ok((Self { files }, args))
+        Ok((Self { files, is_scratch: false }, args))
+    }
+
+    /// On their way to somewhere else: a power cut may have them.
+    #[must_use]
+    pub fn on_scratch(self) -> Self {
+        Self { is_scratch: true, ..self }
     }
 
     /// Makes empty temporary folders, and the target folders where they are missing. Blocks.
@@ -93,7 +102,9 @@ impl Outputs {
         let mut side_cars = Vec::new();
         for folder in self.temporary_folders() {
             for path in entries(folder)? {
-                sync(&path)?;
+                if !self.is_scratch {
+                    sync(&path)?;
+                }
                 if !self.files.iter().any(|file| path == file.temporary) {
                     side_cars.push(path);
                 }
@@ -142,7 +153,9 @@ impl Output {
             return Err(refuse("a path is expected after it"));
         }
         if path.starts_with("/vsi") || path.contains("://") {
-            return Err(refuse("an output is a file in a mounted folder, since it is renamed when it is complete"));
+            let why = "an output is a file in a mounted folder, since it is renamed when it is complete, or s3://BUCKET/KEY \
+                       in a bucket of the function's RUNNER_ALLOW_BUCKETS";
+            return Err(refuse(why));
         }
         let full = Path::new(path);
         let (Some(name), false) = (full.file_name().and_then(OsStr::to_str), path.ends_with('/')) else {
@@ -177,11 +190,12 @@ impl Output {
     }
 }
 
-/// Where the value of `-parameter` or `--parameter` stands.
+/// Where the value of `-parameter` or `--parameter` stands; the last word for [`LAST`], unless a parameter has that name.
 fn value_index(args: &[String], parameter: &str) -> Result<usize, String> {
     let is_it = |arg: &String| arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')) == Some(parameter);
     let mut found = args.iter().enumerate().skip(1).filter(|(_, arg)| is_it(arg));
     match (found.next(), found.next()) {
+        (None, _) if parameter == LAST && args.len() > 1 => Ok(args.len() - 1),
         (None, _) => Err(format!(
             "the output parameter `{parameter}` is not in the command: add `-{parameter} PATH`, as two arguments, or \
              take it out of the task's `outputs`"
@@ -235,6 +249,18 @@ mod tests {
         let id = CallId::new("c", 1, 1);
         assert_eq!(args[2], format!("/d/.zeebe2faas-{id}/o.tif?&x=1"));
         assert_eq!(args[3], "uint16");
+    }
+
+    #[test]
+    fn the_last_word_is_an_output_where_a_program_names_none() {
+        let (outputs, args) =
+            Outputs::plan(&invocation(&["gdal_translate", "/d/a.tif", "/d/o.png"], &["last"])).unwrap();
+        let id = &invocation(&[], &[]).call_id;
+        assert_eq!(args[1..], ["/d/a.tif".to_owned(), format!("/d/.zeebe2faas-{id}/o.png")]);
+        assert_eq!(outputs.files[0].path(), "/d/o.png");
+        let (_, args) = Outputs::plan(&invocation(&["App", "-last", "/d/o", "x"], &["last"])).unwrap();
+        assert_eq!(args[3], "x", "a parameter of that name wins");
+        assert!(Outputs::plan(&invocation(&["App"], &["last"])).is_err());
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Halt {
     TakenOver,
     /// The state directory could not be reached for so long that another runner may take over.
     Unsure,
+    /// Its files fill the room for all.
+    ScratchFull,
 }
 
 /// Ends a run; the first reason stays.
@@ -67,7 +69,8 @@ impl Halter {
         *self.0.borrow()
     }
 
-    async fn halted(&self) -> Halt {
+    /// Waits until the run shall end, and says why.
+    pub async fn halted(&self) -> Halt {
         let mut changes = self.0.subscribe();
         loop {
             if let Some(halt) = *changes.borrow_and_update() {

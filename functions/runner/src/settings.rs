@@ -1,6 +1,9 @@
 //! What a runner may do, and how long it waits: from the command line or the environment.
 
-use crate::paths::AllowedPaths;
+use crate::{
+    paths::AllowedPaths,
+    s3::{S3Settings, location::AllowedBuckets},
+};
 use clap::Parser;
 use std::{ffi::OsString, fmt, fs, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use zeebe2faas_contract::KeyRing;
@@ -43,6 +46,21 @@ pub struct Arguments {
     /// Comma-separated names of parameters whose next argument is no path although it may hold a `/`, such as a formula
     #[arg(long, env = "RUNNER_NO_PATHS", value_delimiter = ',')]
     pub no_paths: Vec<String>,
+    /// Comma-separated buckets, or folders in them as `bucket/folder`, that a command may name as `s3://bucket/key`
+    #[arg(long, env = "RUNNER_ALLOW_BUCKETS", default_value_t)]
+    pub allow_buckets: AllowedBuckets,
+    /// Comma-separated names of parameters whose object the program reads itself, as `/vsis3/bucket/key`; `*`: all
+    #[arg(long, env = "RUNNER_S3_DIRECT", value_delimiter = ',')]
+    pub s3_direct: Vec<String>,
+    /// Comma-separated names of parameters whose object is fetched alone, without what belongs to it
+    #[arg(long, env = "RUNNER_S3_ALONE", value_delimiter = ',')]
+    pub s3_alone: Vec<String>,
+    /// Folder on local disk for files from S3 and to it
+    #[arg(long, env = "RUNNER_SCRATCH")]
+    pub scratch: Option<PathBuf>,
+    /// Largest use of that folder, in bytes
+    #[arg(long, env = "RUNNER_SCRATCH_LIMIT_BYTES", default_value_t = 100_000_000_000)]
+    pub scratch_limit_bytes: u64,
     /// Calls that run at the same time; one more is answered with 429
     #[arg(long, env = "RUNNER_MAX_RUNS", default_value = "1")]
     pub max_runs: NonZeroUsize,
@@ -108,6 +126,8 @@ pub struct Settings {
     pub given: Arguments,
     /// The function's keys; `None`: everything is accepted and nothing is signed.
     pub keys: Option<KeyRing>,
+    /// What `s3://` means.
+    pub s3: S3Settings,
 }
 
 /// Everything that is wrong with the settings, a line each.
@@ -131,7 +151,7 @@ impl Arguments {
         let mut mistakes = Vec::new();
         if !is_function_name(&self.function) {
             mistakes.push(format!(
-                "RUNNER_FUNCTION: `{}` is not a function's name: a-z, 0-9 and `-`, and `.namespace` where there is one",
+                "RUNNER_FUNCTION: `{}` is not a function's name: a-z, 0-9, `-` and `_`, and `.namespace` where there is one",
                 self.function
             ));
         }
@@ -152,14 +172,28 @@ impl Arguments {
                 self.beat, self.give_up_after, self.dead_after
             ));
         }
+        if self.scratch.is_none() && !self.allow_buckets.is_empty() {
+            mistakes
+                .push("RUNNER_SCRATCH: name a folder on local disk for the files of RUNNER_ALLOW_BUCKETS".to_owned());
+        }
         let keys = if self.insecure { Ok(None) } else { self.read_keys().map(Some) };
         match keys {
-            Ok(keys) if mistakes.is_empty() => Ok(Settings { given: self, keys }),
+            Ok(keys) if mistakes.is_empty() => Ok(Settings { s3: self.s3(), given: self, keys }),
             Ok(_) => Err(SettingsError(mistakes)),
             Err(mistake) => {
                 mistakes.push(mistake);
                 Err(SettingsError(mistakes))
             }
+        }
+    }
+
+    fn s3(&self) -> S3Settings {
+        S3Settings {
+            allow_buckets: self.allow_buckets.clone(),
+            direct: self.s3_direct.clone(),
+            alone: self.s3_alone.clone(),
+            scratch: self.scratch.as_ref().map(|scratch| scratch.join(&self.function)),
+            scratch_limit_bytes: self.scratch_limit_bytes,
         }
     }
 
@@ -173,9 +207,10 @@ impl Arguments {
     }
 }
 
-/// OpenFaaS: `[a-z0-9-]+(\.[a-z0-9-]+)?`. It is a folder's name, too.
+/// `[a-z0-9_-]+`, and perhaps a dot and a namespace. It is a folder's name, too.
 fn is_function_name(name: &str) -> bool {
-    let label = |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    let label = |l: &str| !l.is_empty() && l.bytes().all(legal);
     name.split('.').count() <= 2 && name.split('.').all(label)
 }
 

@@ -59,6 +59,10 @@ fn judge(ended: &Ended, out_of_memory: bool) -> (Outcome, String) {
             (Outcome::TimedOut, format!("was ended {after}: {why}"))
         }
         (Some(Cause::Halt(Halt::Cancelled)), _) => (Outcome::Cancelled, format!("was cancelled {after}")),
+        (Some(Cause::Halt(Halt::ScratchFull)), _) => {
+            let why = "scratch is full; raise RUNNER_SCRATCH_LIMIT_BYTES, or lower RUNNER_MAX_RUNS";
+            (Outcome::Failed, format!("was ended {after}: {why}"))
+        }
         (Some(Cause::Halt(_)), _) => (Outcome::Failed, format!("was ended {after}: the runner was stopped")),
         _ if out_of_memory => {
             let todo = "raise the function's memory limit, or lower the program's need";

@@ -98,7 +98,7 @@ async fn a_dead_runners_call_is_taken_over_and_runs_again() {
 }
 
 #[tokio::test]
-async fn a_dead_runners_call_becomes_unknown_and_can_be_buried() {
+async fn a_dead_runners_call_becomes_unknown_and_whoever_buries_it_hears_that_it_was_begun() {
     let function = Function::new();
     let times = [("RUNNER_GIVE_UP_AFTER", "2s"), ("RUNNER_DEAD_AFTER", "3s")];
     let (mut one, other) = (function.runner(&times), function.runner(&times));
@@ -112,8 +112,9 @@ async fn a_dead_runners_call_becomes_unknown_and_can_be_buried() {
         tokio::task::yield_now().await;
     }
     assert_eq!(other.state(&call.call_id).await, CallState::Unknown);
-    assert_eq!(outcome(other.ask(Method::DELETE, &call.call_id, "?only=unknown").await), Outcome::Cancelled);
-    assert_eq!(other.post(&call).await.outcome, Outcome::Cancelled);
+    assert_eq!(outcome(other.ask(Method::DELETE, &call.call_id, "?only=unknown").await), Outcome::Failed);
+    let report = other.post(&call).await;
+    assert!(report.outcome == Outcome::Failed && report.message.contains("began this call"), "{}", report.message);
     fs::write(function.path("go"), "").unwrap();
     assert_eq!(lines(&function.path("ran")), 1);
 }
@@ -189,6 +190,23 @@ async fn sigterm_ends_the_program_and_another_runner_may_run_the_call_at_once() 
     fs::write(function.path("go"), "").unwrap();
     assert_eq!(other.post(&call).await.outcome, Outcome::Succeeded);
     assert_eq!(lines(&function.path("ran")), 2);
+}
+
+#[tokio::test]
+async fn sigterm_ends_the_whole_process_group_even_a_grandchild_that_ignores_it() {
+    let function = Function::new();
+    let mut runner = function.runner(&[]);
+    let script = "sh -c 'trap \"\" TERM; echo $$ > \"$1/pid\"; while :; do sleep 0.1; done' x \"$1\" & wait; wait";
+    let call = shell(10, script, &[&function.text("")]);
+    let stop = async {
+        until("the grandchild runs", || lines(&function.path("pid")) > 0).await;
+        runner.signal("TERM");
+    };
+    let (response, ()) = tokio::join!(runner.send(&call), stop);
+    assert_eq!(response.status(), 503);
+    assert!(runner.process.wait().unwrap().success());
+    let pid = fs::read_to_string(function.path("pid")).unwrap();
+    until("the grandchild has ended", || !is_alive(&pid)).await;
 }
 
 #[tokio::test]

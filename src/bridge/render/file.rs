@@ -10,15 +10,19 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeebe2faas_contract::Resources;
 
+/// In `outputs`: the command's last word, as the runner has it.
+const LAST_WORD: &str = "last";
 const KEYS: &str = "description, function, command, outputs, timeout, memory, cores, executor, required, optional";
 
 /// Most that `cores` may say.
 const MAX_CORES: u32 = 1024;
 
-/// Whether OpenFaaS takes this as a function's name: `[a-z0-9-]+`, and perhaps a dot and a namespace.
+/// Whether this can be a function's name: `[a-z0-9_-]+`, and perhaps a dot and a namespace. Kubernetes takes no `_`,
+/// other providers of OpenFaaS do.
 pub fn is_function_name(name: &str) -> bool {
     let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        !part.is_empty() && part.bytes().all(legal)
     };
     let (function, namespace) = name.split_once('.').map_or((name, None), |(name, namespace)| (name, Some(namespace)));
     is_part(function) && namespace.is_none_or(is_part)
@@ -26,7 +30,7 @@ pub fn is_function_name(name: &str) -> bool {
 
 /// Whether this can be a template's name: `[a-z0-9][a-z0-9-]*`.
 pub(super) fn is_template_name(name: &str) -> bool {
-    is_function_name(name) && !name.contains('.') && !name.starts_with('-')
+    is_function_name(name) && !name.contains(['.', '_']) && !name.starts_with('-')
 }
 
 /// Reads a template from the text of its file.
@@ -72,7 +76,9 @@ impl Reader<'_> {
         let optional = plain(optional);
         let template = self.command(table, &optional);
         for (place, output) in &outputs {
-            if template.as_ref().is_some_and(|template| !template.text().contains(&format!("-{output}"))) {
+            if output != LAST_WORD
+                && template.as_ref().is_some_and(|template| !template.text().contains(&format!("-{output}")))
+            {
                 self.mistake(place, format!("the command has no parameter `-{output}`; correct the name or remove it"));
             }
         }
@@ -104,7 +110,7 @@ impl Reader<'_> {
         if !is_function_name(&function) {
             self.mistake(
                 &value.span(),
-                format!("`{function}` is not a function's name: lower-case letters, digits and `-`, then perhaps `.NAMESPACE`"),
+                format!("`{function}` is not a function's name: lower-case letters, digits, `-` and `_`, then perhaps `.NAMESPACE`"),
             );
         }
         Some(function)

@@ -41,15 +41,8 @@ async fn killed_before_it_hears_that_the_call_is_queued_it_learns_what_the_funct
 #[tokio::test]
 async fn killed_before_it_hears_that_the_call_is_queued_it_submits_again_beside_the_running_function() {
     let site = Site::new("kill-before-202-running").await;
-    site.hold_functions();
     let mut bridge = site.bridge().await;
-    let post = site.gateway.hold("/async-function/", Point::Answer);
-    let instance = site.instance("a");
-    post.reached().await;
-    site.ran(1).await;
-
-    bridge.kill().await;
-    post.discard();
+    let instance = site.killed_before_202(&mut bridge).await;
     bridge.restart(&site.callbacks).await;
     let calls = bridge.calls(|calls| calls.iter().any(|call| call["state"] == "submitted")).await;
     let id = calls[0]["callId"].as_str().unwrap();

@@ -43,15 +43,8 @@ async fn killed_before_the_request_has_left_it_submits_the_call_that_zeebe_keeps
 #[tokio::test]
 async fn killed_before_it_hears_that_the_call_is_queued_it_goes_on_with_that_call() {
     let site = site("job-kill-before-202", &[], "").await;
-    site.hold_functions();
     let mut bridge = site.bridge().await;
-    let post = site.gateway.hold("/async-function/", Point::Answer);
-    let instance = site.instance("a");
-    post.reached().await;
-    site.ran(1).await;
-
-    bridge.kill().await;
-    post.discard();
+    let instance = site.killed_before_202(&mut bridge).await;
     bridge.restart(&site.callbacks).await;
     bridge.calls(|calls| calls.iter().any(|call| call["state"] == "submitted")).await;
     site.release_functions();

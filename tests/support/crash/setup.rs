@@ -1,6 +1,6 @@
 //! What a site is made of: functions, their programs, and processes that call them.
 
-use std::{fmt::Write, fs};
+use std::fs;
 
 /// Counts its run before anything else, then works until it may end, and says whose run it was.
 const COUNT: &str = "#!/bin/sh
@@ -111,11 +111,8 @@ pub fn guarded(name: &str, programs: &str, environment: &[(&str, &str)]) -> Stri
         ("RUNNER_POLL", "20ms"),
     ];
     let usual = usual.iter().filter(|(key, _)| environment.iter().all(|(other, _)| other != key));
-    usual.chain(environment).fold(format!("  {name}:\n    environment:\n"), |mut text, (key, value)| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "      {key}: \"{value}\"");
-        text
-    })
+    let lines = usual.chain(environment).map(|(key, value)| format!("      {key}: \"{value}\"\n"));
+    format!("  {name}:\n    environment:\n{}", lines.collect::<String>())
 }
 
 /// OpenFaaS's function file with these.

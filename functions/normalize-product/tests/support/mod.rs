@@ -54,12 +54,23 @@ pub const GEO_TRANSFORM: [f64; 6] = [374_291.75, 0.7, 0.0, 4_829_269.0, 0.0, -0.
 /// Writes an image with a place in UTM zone 31, band after band from `count(band, column, row)`.
 pub fn write_image<T: GdalType + Copy>(
     path: &Path,
-    (width, height): (usize, usize),
+    size: (usize, usize),
     bands: usize,
     count: impl Fn(usize, usize, usize) -> T,
 ) {
+    write_image_as(path, size, bands, &[], count);
+}
+
+/// The same, with creation options.
+pub fn write_image_as<T: GdalType + Copy>(
+    path: &Path,
+    (width, height): (usize, usize),
+    bands: usize,
+    options: &[&str],
+    count: impl Fn(usize, usize, usize) -> T,
+) {
     let driver = DriverManager::get_driver_by_name("GTiff").unwrap();
-    let options = RasterCreationOptions::default();
+    let options = RasterCreationOptions::from_iter(options.iter().copied());
     let mut image = driver.create_with_band_type_with_options::<T, _>(path, width, height, bands, &options).unwrap();
     image.set_geo_transform(&GEO_TRANSFORM).unwrap();
     image.set_spatial_ref(&SpatialRef::from_epsg(32_631).unwrap()).unwrap();

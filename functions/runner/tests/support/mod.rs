@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+pub mod s3;
+
 use reqwest::{Client, Method, Response};
 use std::{
     fs,
@@ -114,14 +116,24 @@ impl Runner {
         self.send_body(&invocation.call_id, body, invocation.deadline_ms).await
     }
 
+    /// The same to a runner that may end before it answers.
+    pub async fn try_send(&self, invocation: &Invocation) -> reqwest::Result<Response> {
+        let body = serde_json::to_vec(invocation).unwrap();
+        self.request(&invocation.call_id, body, invocation.deadline_ms).send().await
+    }
+
     pub async fn send_body(&self, call_id: &CallId, body: Vec<u8>, expires_ms: u64) -> Response {
+        self.request(call_id, body, expires_ms).send().await.unwrap()
+    }
+
+    fn request(&self, call_id: &CallId, body: Vec<u8>, expires_ms: u64) -> reqwest::RequestBuilder {
         let request = Request { method: "POST", path: "/", function: FUNCTION, call_id, body: &body };
         let request = self
             .client
             .post(&self.url)
             .header(CALL_ID_HEADER, call_id.as_str())
             .header(SIGNATURE_HEADER, request.sign(&self.ring, expires_ms));
-        request.body(body).send().await.unwrap()
+        request.body(body)
     }
 
     /// The signed report that answers the invocation.

@@ -106,7 +106,7 @@ fn every_mistake_of_every_file_is_reported_at_once() {
          length, lower, nth, option, replace, reverse, round, sort, split, trim, unique, upper",
         "a.toml:7:28: `{S3PATH}` is left over from Python (or shell) formatting; write `{{ S3PATH }}`, or \
          `\\{S3PATH\\}` where braces are meant",
-        "b.toml:1:12: `Otb CLI` is not a function's name: lower-case letters, digits and `-`, then perhaps `.NAMESPACE`",
+        "b.toml:1:12: `Otb CLI` is not a function's name: lower-case letters, digits, `-` and `_`, then perhaps `.NAMESPACE`",
         "b.toml:2:11: escapes in the command hide where its mistakes are; write it between `'''` and `'''`",
         "c.toml:3:12: the command has no parameter `-out`; correct the name or remove it",
     ];

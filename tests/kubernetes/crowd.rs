@@ -1,0 +1,47 @@
+//! A thousand Jobs in flight cost the bridge little memory, and the API server no more watches than one does.
+
+use crate::site::{Site, phase, until};
+use kube::api::ListParams;
+use serde_json::Value;
+use zeebe2faas_contract::CallId;
+
+const JOBS: i64 = 1000;
+const LIMIT_KB: u64 = 60_000;
+
+#[tokio::test]
+async fn a_thousand_jobs_in_flight_take_less_than_60_mb_and_two_watches() {
+    let site = Site::alone("").await;
+    let begun = std::time::Instant::now();
+    let calls: Vec<CallId> = (1..=JOBS).map(|key| site.begin(key, "hangs", Value::Null, Value::Null)).collect();
+    until(async || {
+        let pods = site.pods().list(&ListParams::default()).await.expect("a list");
+        pods.iter().filter(|pod| phase(pod) == Some("Running")).count() == calls.len()
+    })
+    .await;
+    site.bridge.calls(|calls| calls.iter().filter(|call| call["state"] == "submitted").count() == 1000).await;
+    let (now, peak) = (site.bridge.memory_kb("VmRSS"), site.bridge.memory_kb("VmHWM"));
+    eprintln!("{JOBS} Jobs in {:?}: the bridge takes {now} kB, at most {peak} kB", begun.elapsed());
+    assert!(peak < LIMIT_KB, "{peak} kB");
+    // Of pods the kubelet here has another one.
+    assert_eq!((watches(&site, "jobs").await, watches(&site, "pods").await), (1, 2));
+
+    site.kubelet.make_room();
+    for id in &calls {
+        assert_eq!(site.outcome(id).await["status"], "succeeded");
+    }
+    assert_eq!(site.outcomes().len(), calls.len(), "each one once");
+    let peak = site.bridge.memory_kb("VmHWM");
+    eprintln!("all delivered after {:?}; at most {peak} kB", begun.elapsed());
+    assert!(peak < LIMIT_KB, "{peak} kB");
+    assert_eq!((watches(&site, "jobs").await, watches(&site, "pods").await), (1, 2));
+}
+
+/// Open watches on what lies in one namespace, as the API server counts them.
+async fn watches(site: &Site, resource: &str) -> u64 {
+    let request = http::Request::get("/metrics").body(Vec::new()).expect("a request");
+    let text = site.client.request_text(request).await.expect("figures");
+    let resource = format!("resource=\"{resource}\"");
+    let wanted = ["apiserver_longrunning_requests{", "scope=\"namespace\"", "verb=\"WATCH\"", &resource];
+    let lines = text.lines().filter(|line| wanted.iter().all(|part| line.contains(part)));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
