@@ -20,6 +20,7 @@ use crate::{
 use k8s_openapi::api::batch::v1::Job as ClusterJob;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::OwnedSemaphorePermit;
 use zeebe2faas_contract::CallId;
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -49,6 +50,12 @@ pub(super) enum Chore {
 }
 
 impl Bridge {
+    /// Room for making a call's Job, until it is dropped; none is needed where OpenFaaS runs it.
+    pub(super) async fn room_to_submit(&self, call: &NewCall) -> Option<OwnedSemaphorePermit> {
+        let cluster = self.0.cluster.as_ref().filter(|_| call.as_job)?;
+        cluster.room_to_submit().await
+    }
+
     /// Renders the Job of a call; nothing where OpenFaaS runs it.
     pub(super) fn order(&self, prepared: &Prepared) -> Result<Option<Order>, String> {
         let Prepared { call, variables, .. } = prepared;

@@ -5,7 +5,7 @@ use super::{
     events::Change,
     jobs::{Order, Times},
     log_failure,
-    prepare::{self, Begun, CALL_VARIABLE, TRY_VARIABLE},
+    prepare::{self, Begun, CALL_VARIABLE, Prepared, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
     throw::{self, BpmnError},
     token::Claims,
@@ -39,18 +39,23 @@ struct Plan {
 }
 
 impl Bridge {
+    /// Boxed is what comes later or seldom: many jobs may wait here at once.
     pub(super) async fn begin(&self, job: &Job, permit: OwnedSemaphorePermit) {
-        let Parts { settings, ledger, .. } = &*self.0;
         self.0.metrics.activated(&job.job_type);
         match throw::read(job) {
             Ok(None) => {}
-            Ok(Some(error)) => return self.throw(job, &error).await,
-            Err(mistake) => return self.raise_incident(job, mistake).await,
+            Ok(Some(error)) => return Box::pin(self.throw(job, &error)).await,
+            Err(mistake) => return Box::pin(self.raise_incident(job, mistake)).await,
         }
-        let prepared = match prepare::prepare(job, &self.templates(), settings, now_ms()) {
+        let prepared = match prepare::prepare(job, &self.templates(), &self.0.settings, now_ms()) {
             Ok(prepared) => prepared,
-            Err(mistake) => return self.not_prepared(job, mistake).await,
+            Err(mistake) => return Box::pin(self.not_prepared(job, mistake)).await,
         };
+        let _room = self.room_to_submit(&prepared.call).await;
+        Box::pin(self.begin_prepared(job, prepared, permit)).await;
+    }
+
+    async fn begin_prepared(&self, job: &Job, prepared: Prepared, permit: OwnedSemaphorePermit) {
         let order = match self.order(&prepared) {
             Ok(order) => order,
             Err(mistake) => return self.not_prepared(job, mistake).await,
@@ -58,7 +63,7 @@ impl Bridge {
         let call = prepared.call.clone();
         // Held before the ledger is asked: the call may be known from before, and end at any moment.
         self.0.in_flight.hold(call.id.clone(), permit);
-        match ledger.accept(prepared.call, prepared.begun_by).await {
+        match self.0.ledger.accept(prepared.call, prepared.begun_by).await {
             Ok(Acceptance::Submit { command, queued_before }) => {
                 self.0.deadlines.add(command.deadline_ms);
                 if !queued_before {
@@ -67,7 +72,7 @@ impl Bridge {
                 let pending = (prepared.begun_by != BegunBy::Nobody).then(|| call.pending(command.deadline_ms));
                 let (body, resubmit) = (prepared.body, prepared.resubmit);
                 let plan = Plan { call, command, queued_before, body, resubmit, order };
-                self.submit(job, plan).await;
+                Box::pin(self.submit(job, plan)).await;
                 if let Some(call) = pending {
                     self.take_up_kept(call).await;
                 }

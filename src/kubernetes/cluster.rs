@@ -39,6 +39,8 @@ const MANAGER: &str = "zeebe2faas";
 const PAGE: u32 = 100;
 /// Requests that are under way at the same time, besides the watches.
 const MAX_REQUESTS: usize = 32;
+/// Jobs that are made at the same time.
+const MAX_SUBMISSIONS: usize = 16;
 /// Jobs that are looked into at the same time.
 const MAX_LOOKS: usize = 16;
 
@@ -70,6 +72,7 @@ pub struct Cluster {
     /// Jobs of open calls, with what is known of their pods.
     open: Mutex<HashMap<CallId, Option<Trouble>>>,
     requests: Semaphore,
+    submissions: Arc<Semaphore>,
     looks: Arc<Semaphore>,
     pausing: Mutex<HashSet<CallId>>,
 }
@@ -105,6 +108,7 @@ impl Cluster {
             secrets: Api::namespaced(client, namespace),
             open: Mutex::default(),
             requests: Semaphore::new(MAX_REQUESTS),
+            submissions: Arc::new(Semaphore::new(MAX_SUBMISSIONS)),
             looks: Arc::new(Semaphore::new(MAX_LOOKS)),
             pausing: Mutex::default(),
         })
@@ -270,6 +274,11 @@ impl Cluster {
     /// All calls that have a Job here.
     pub fn calls(&self) -> Vec<CallId> {
         self.open().keys().cloned().collect()
+    }
+
+    /// Room for making one Job, until it is dropped.
+    pub async fn room_to_submit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.submissions).acquire_owned().await.ok()
     }
 
     /// Room for one look into a Job, until it is dropped.

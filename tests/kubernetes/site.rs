@@ -160,6 +160,11 @@ impl Site {
         self.zeebe.seen().into_iter().filter_map(outcome).collect()
     }
 
+    /// How many outcomes Zeebe has had.
+    pub fn published(&self) -> usize {
+        self.zeebe.seen().iter().filter(|seen| matches!(seen, Seen::Publish(_))).count()
+    }
+
     /// The outcome of a call, once Zeebe has it.
     pub async fn outcome(&self, id: &CallId) -> Value {
         soon(async {
@@ -185,7 +190,7 @@ impl Site {
 
     /// Waits until what the bridge shows of a call has this.
     pub async fn until_shown(&self, id: &CallId, wanted: impl Fn(&Value) -> bool) {
-        until(async || wanted(&self.bridge.call(id.as_str()).await)).await;
+        self.bridge.calls(|calls| calls.iter().any(|call| call["callId"] == id.as_str() && wanted(call))).await;
     }
 
     /// Waits until the pod of a call runs.
