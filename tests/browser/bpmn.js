@@ -45,9 +45,12 @@ async function drawHere({ xml, zeebe }) {
 
   const all = viewer.get("elementRegistry").filter((element) => element.parent);
   const ancestors = (element) => (element ? [element.id, ...ancestors(element.parent)] : []);
+  // A label's box as the file has it: the drawn one follows the machine's fonts.
+  const bounds = (shape) => (shape.labelTarget && shape.di.label?.bounds) || shape;
+  const box = ({ x, y, width, height }) => [x, y, x + width, y + height];
   const shapes = all.filter((element) => !element.waypoints).map((shape) => ({
     id: shape.id,
-    box: [shape.x, shape.y, shape.x + shape.width, shape.y + shape.height],
+    box: box(bounds(shape)),
     within: ancestors(shape.parent),
     host: shape.host?.id,
   }));

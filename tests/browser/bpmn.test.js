@@ -13,9 +13,12 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** What a picture shows, but for the places of words, which follow the machine's fonts. */
+/** What a picture shows, but for the places of labels and words, which follow the machine's fonts. */
 function content(svg) {
-  const geometry = svg.match(/ (data-element-id|transform|d|cx|cy|r|points)="[^"]*"/g);
+  const elements = svg.match(/<g [^>]*data-element-id="[^>]*>/g).map((element) =>
+    element.includes('_label"') ? element.replace(/ transform="[^"]*"/, "") : element,
+  );
+  const geometry = [...elements, ...svg.match(/ (d|cx|cy|r|points)="[^"]*"/g)];
   const words = svg.replace(/<!--.*?-->|<style.*?<\/style>|<[^>]*>|\s/gs, "");
   return { geometry, words };
 }
