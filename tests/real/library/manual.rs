@@ -24,7 +24,8 @@ fn examples() -> Vec<(&'static str, &'static str)> {
     let sections = MANUAL.split("\n## ").skip(1);
     let example = |section: &'static str| {
         let (process, text) = section.split_once('\n').unwrap();
-        (process, text.split_once("```json\n").unwrap().1.split_once("```").unwrap().0)
+        let start = format!("\n    zeebe2faas start {process} --vars @vars.json --wait\n\n```json\n");
+        (process, text.split_once(&start).unwrap().1.split_once("```").unwrap().0)
     };
     sections.map(example).collect()
 }
