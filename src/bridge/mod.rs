@@ -25,6 +25,7 @@ mod jobs;
 mod judge;
 mod outbound;
 pub mod outcome;
+mod pause;
 pub mod prepare;
 pub mod probe;
 pub mod progress;
