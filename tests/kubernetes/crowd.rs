@@ -14,20 +14,19 @@ async fn a_thousand_jobs_in_flight_take_less_than_60_mb_and_two_watches() {
     let site = Site::alone("").await;
     let begun = std::time::Instant::now();
     let calls: Vec<CallId> = (1..=JOBS).map(|key| site.begin(key, "hangs", Value::Null, Value::Null)).collect();
-    until(async || {
-        let pods = site.pods().list(&ListParams::default()).await.expect("a list");
-        pods.iter().filter(|pod| phase(pod) == Some("Running")).count() == calls.len()
-    })
-    .await;
+    for some in (0..=calls.len()).step_by(100) {
+        until(async || running(&site).await >= some).await;
+    }
     site.bridge.calls(|calls| calls.iter().filter(|call| call["state"] == "submitted").count() == 1000).await;
     let (now, peak) = (site.bridge.memory_kb("VmRSS"), site.bridge.memory_kb("VmHWM"));
     eprintln!("{JOBS} Jobs in {:?}: the bridge takes {now} kB, at most {peak} kB", begun.elapsed());
     assert!(peak < LIMIT_KB, "{peak} kB");
-    // Of pods the kubelet here has another one.
-    assert_eq!((watches(&site, "jobs").await, watches(&site, "pods").await), (1, 2));
+    until(async || has_its_two_watches(&site).await).await;
 
     site.kubelet.make_room();
-    until(async || site.published() == calls.len()).await;
+    for some in (0..=calls.len()).step_by(100) {
+        until(async || site.published() >= some).await;
+    }
     let outcomes = site.outcomes();
     assert!(outcomes.iter().all(|outcome| outcome["status"] == "succeeded"));
     let told: HashSet<&str> = outcomes.iter().filter_map(|outcome| outcome["callId"].as_str()).collect();
@@ -35,7 +34,17 @@ async fn a_thousand_jobs_in_flight_take_less_than_60_mb_and_two_watches() {
     let peak = site.bridge.memory_kb("VmHWM");
     eprintln!("all delivered after {:?}; at most {peak} kB", begun.elapsed());
     assert!(peak < LIMIT_KB, "{peak} kB");
-    assert_eq!((watches(&site, "jobs").await, watches(&site, "pods").await), (1, 2));
+    until(async || has_its_two_watches(&site).await).await;
+}
+
+async fn running(site: &Site) -> usize {
+    let pods = site.pods().list(&ListParams::default()).await.expect("a list");
+    pods.iter().filter(|pod| phase(pod) == Some("Running")).count()
+}
+
+/// Of pods the kubelet here has another one. For a moment one may be being renewed.
+async fn has_its_two_watches(site: &Site) -> bool {
+    (watches(site, "jobs").await, watches(site, "pods").await) == (1, 2)
 }
 
 /// Open watches on what lies in one namespace, as the API server counts them.

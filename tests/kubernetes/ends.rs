@@ -77,7 +77,7 @@ async fn the_schedulers_words_are_shown_while_a_pod_waits() {
 #[tokio::test]
 async fn the_schedulers_words_are_told_at_the_deadline_and_the_job_goes() {
     let site = Site::start("calls.grace = \"0s\"").await;
-    let id = site.begin(1, "unschedulable", json!({ "timeout": "20s" }), NOTHING);
+    let id = site.begin(1, "unschedulable", json!({ "timeout": "40s" }), NOTHING);
     let outcome = site.outcome(&id).await;
     assert_eq!(outcome["status"], "timedOut", "{outcome}");
     assert!(outcome["message"].as_str().unwrap_or_default().contains(SCHEDULERS_WORDS), "{outcome}");
@@ -99,7 +99,7 @@ async fn a_job_that_kubernetes_ends_at_its_deadline_is_timed_out() {
 async fn a_job_that_somebody_deletes_has_failed() {
     let site = Site::start("").await;
     let id = site.begin(1, "hangs", NOTHING, NOTHING);
-    site.until_submitted(1).await;
+    site.until_shown(&id, |call| call["state"] == "submitted").await;
     site.until_runs(&id).await;
     site.jobs().delete(id.as_str(), &kube::api::DeleteParams::background()).await.expect("it is deleted");
     let outcome = site.outcome(&id).await;

@@ -20,14 +20,20 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 /// With less memory the image `hungry` is killed.
 const ENOUGH_BYTES: u64 = 2 << 30;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Each has a connection.
+const MAX_REQUESTS: usize = 16;
 
 /// Runs pods until it is dropped; their processes end with it.
 pub struct Kubelet {
@@ -41,6 +47,7 @@ struct Node {
     secrets: Api<Secret>,
     folder: PathBuf,
     room: watch::Receiver<bool>,
+    requests: Arc<Semaphore>,
 }
 
 /// What scheduler and kubelet ask of the API server.
@@ -62,7 +69,8 @@ impl Kubelet {
         let (room, has_room) = watch::channel(false);
         let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let secrets = Api::namespaced(client, namespace);
-        let node = Node { pods, secrets, folder: folder.to_owned(), room: has_room };
+        let requests = Arc::new(Semaphore::new(MAX_REQUESTS));
+        let node = Node { pods, secrets, folder: folder.to_owned(), room: has_room, requests };
         Self { room, task: tokio::spawn(node.run()) }
     }
 
@@ -181,6 +189,7 @@ impl Node {
     }
 
     async fn ask(&self, name: &str, order: &Order) -> kube::Result<()> {
+        let _request = self.requests.acquire().await.expect("it is never closed");
         match order {
             Order::Bind => {
                 let target = json!({ "apiVersion": "v1", "kind": "Node", "name": "node" });
