@@ -126,17 +126,6 @@ async fn a_call_that_is_cancelled_leaves_nothing_running() {
 }
 
 #[tokio::test]
-async fn a_job_waits_for_its_queue_to_start_it() {
-    let site = Site::start("").await;
-    let id = site.begin(1, "succeeds", json!({ "function": "queued" }), NOTHING);
-    site.until_submitted(1).await;
-    assert!(site.pods_of(&id).await.is_empty());
-    let admitted = Patch::Merge(json!({ "spec": { "suspend": false } }));
-    site.jobs().patch(id.as_str(), &PatchParams::default(), &admitted).await.expect("it is changed");
-    assert_eq!(site.outcome(&id).await["status"], "succeeded");
-}
-
-#[tokio::test]
 async fn a_try_after_lack_of_memory_asks_for_more() {
     let site = Site::start("calls.retry_backoff = \"0s\"").await;
     let headers = json!({ "cmdline": null, "template": "hungry", "reply": "job" });
@@ -151,33 +140,4 @@ async fn a_try_after_lack_of_memory_asks_for_more() {
     site.begin(1, "hungry", headers, variables);
     site.until_submitted(1).await;
     site.until_gone(&first).await;
-}
-
-#[tokio::test]
-async fn a_hostile_variable_stays_one_text_and_what_no_template_has_is_an_incident() {
-    let site = Site::start("").await;
-    let hostile = "x' }\nspec: { template: { spec: { hostNetwork: true } } } #";
-    let id = site.begin(1, "hangs", NOTHING, json!({ "NOTE": hostile }));
-    site.until_submitted(1).await;
-    let job = site.job(&id).await.expect("it is there");
-    assert_eq!(job.metadata.annotations.expect("some")["note"], hostile);
-    let pod = job.spec.and_then(|spec| spec.template.spec).expect("a pod");
-    assert_eq!((pod.host_network, pod.containers.len()), (None, 1));
-    site.kubelet.make_room();
-    assert_eq!(site.outcome(&id).await["status"], "succeeded");
-
-    site.begin(2, "succeeds", json!({ "function": "unknown" }), NOTHING);
-    let why = "there is no Job template `unknown.yaml`";
-    site.until_seen(|seen| matches!(seen, Seen::Fail(fail) if fail.retries == 0 && fail.error_message.contains(why)))
-        .await;
-}
-
-#[tokio::test]
-async fn what_the_api_server_refuses_is_an_incident_with_its_words() {
-    let site = Site::start("").await;
-    site.begin(1, "Not An Image\u{0}", json!({ "executor": "kubernetes-job" }), json!({ "NOTE": "x".repeat(300_000) }));
-    site.until_seen(
-        |seen| matches!(seen, Seen::Fail(fail) if fail.retries == 0 && fail.error_message.contains("annotations")),
-    )
-    .await;
 }

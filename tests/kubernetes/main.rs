@@ -5,7 +5,9 @@
 mod chain;
 mod crowd;
 mod ends;
+mod functions;
 mod outage;
 mod restarts;
 mod rights;
 mod site;
+mod templates;

@@ -1,5 +1,6 @@
 //! A bridge as a process of its own, a namespace of a real cluster, and a kubelet.
 
+use crate::functions;
 use k8s_openapi::api::{
     batch::v1::Job,
     core::v1::{Namespace, Pod, Secret},
@@ -12,7 +13,6 @@ use kube::{
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::Path,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -30,32 +30,6 @@ use zeebe2faas_tests::{
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOCK: Duration = Duration::from_secs(60);
-
-/// What `templates/jobs/*.yaml` are: accepted where restricted pod security is enforced.
-const JOB: &str = "
-apiVersion: batch/v1
-kind: Job
-metadata: { annotations: { note: '{{ NOTE | default(value=\"none\") }}' } }
-spec:
-  suspend: SUSPEND
-  template:
-    spec:
-      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: RuntimeDefault } }
-      volumes: [{ name: state, emptyDir: {} }, { name: key, secret: { secretName: key } }]
-      containers:
-        - name: function
-          image: '{{ IMAGE }}'
-          command: [zeebe2faas-runner]
-          env:
-            - { name: RUNNER_FUNCTION, value: guarded }
-            - { name: RUNNER_ALLOW, value: sh }
-            - { name: RUNNER_STATE_DIR, value: /state }
-            - { name: RUNNER_KEY_FILE, value: /keys/key }
-            - { name: RUNNER_TELL_FOR, value: 1s }
-          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }
-          volumeMounts: [{ name: state, mountPath: /state }, { name: key, mountPath: /keys }]
-";
-const HUNGRY: &str = "function = 'plain'\nexecutor = 'kubernetes-job'\nmemory = ['1Gi', '4Gi']\ncommand = 'prog'\n";
 
 /// The cluster that tests share which run at the same time.
 static SHARED: Mutex<Weak<Cluster>> = Mutex::const_new(Weak::new());
@@ -99,7 +73,7 @@ impl Site {
             fs::write(folder.path().join(key), random_key_line("k8s")).expect("a file");
         }
         fs::write(folder.path().join("runner.key"), &secret).expect("a file");
-        write_templates(&folder.path().join("templates"));
+        functions::write(&folder.path().join("templates"));
         let text = format!(
             "cluster = \"k8s\"\nzeebe.address = \"{}\"\nopenfaas.gateway = \"{}\"\n\
              callback = {{ listen = \"127.0.0.1:0\", url = \"{}\" }}\n\
@@ -265,25 +239,6 @@ async fn shared() -> Arc<Cluster> {
     let cluster = Arc::new(Cluster::start().await.expect("a cluster"));
     *shared = Arc::downgrade(&cluster);
     cluster
-}
-
-/// The project's own, as Jobs, and those of the functions here.
-fn write_templates(folder: &Path) {
-    let jobs = folder.join("jobs");
-    fs::create_dir_all(&jobs).expect("a folder");
-    for (function, suspend) in [("guarded", "false"), ("plain", "false"), ("queued", "true")] {
-        fs::write(jobs.join(format!("{function}.yaml")), JOB.replace("SUSPEND", suspend)).expect("a file");
-    }
-    fs::write(folder.join("hungry.toml"), HUNGRY).expect("a file");
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates");
-    for name in ["bundle-to-perfect-sensor", "ortho-rectification", "normalize-product"] {
-        let text = fs::read_to_string(shipped.join(format!("{name}.toml"))).expect("a template");
-        let text = format!("executor = \"kubernetes-job\"\n{text}");
-        fs::write(folder.join(format!("{name}.toml")), text).expect("a file");
-    }
-    for name in ["otbcli.yaml", "normalize-product.yaml"] {
-        fs::copy(shipped.join("jobs").join(name), jobs.join(name)).expect("a file");
-    }
 }
 
 async fn make_namespace(client: &Client) -> String {
