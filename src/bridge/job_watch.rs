@@ -16,7 +16,10 @@ use crate::{
     ledger::{LedgerError, Pending, Standing, State},
 };
 use futures_util::StreamExt;
-use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{Event as Word, Pod},
+};
 use kube::{
     ResourceExt,
     runtime::watcher::{Error as WatchError, Event},
@@ -36,10 +39,12 @@ enum Blind {
 }
 
 impl Bridge {
-    /// Follows the Jobs of this replica and their pods, until stopped: two watches, however many calls there are.
+    /// Follows the Jobs of this replica, their pods, and why some have none, until stopped: three watches, however many
+    /// calls there are.
     pub async fn watch_jobs(self) {
         let Some(cluster) = self.0.cluster.clone() else { return };
         let (mut jobs, mut pods) = (pin!(cluster.watch_jobs()), pin!(cluster.watch_pods()));
+        let mut words = pin!(cluster.watch_words());
         // Pods mean something once their Jobs are known.
         let (mut listed, mut known, mut away) = (HashSet::new(), false, false);
         loop {
@@ -58,6 +63,15 @@ impl Bridge {
                         None
                     }
                     Ok(Event::Init | Event::InitDone) => None,
+                    Err(error) => Some(error),
+                },
+                Some(event) = words.next() => match event {
+                    // Those of the past may be true no more.
+                    Ok(Event::Apply(word)) => {
+                        self.no_pod(&cluster, word).await;
+                        None
+                    }
+                    Ok(_) => None,
                     Err(error) => Some(error),
                 },
                 else => return,
@@ -219,6 +233,21 @@ impl Bridge {
                 tracing::warn!(call = %id, why, "its pod never runs");
                 self.give_up_stuck(id, why);
             }
+        }
+    }
+
+    /// The cluster says why a Job has no pod.
+    async fn no_pod(&self, cluster: &Cluster, word: Word) {
+        let Some(Ok(id)) = word.involved_object.name.map(|name| name.parse::<CallId>()) else { return };
+        let why = end::quote(&word.message.unwrap_or_default());
+        if !cluster.note(&id, Trouble::Waits(why.clone())) {
+            return;
+        }
+        tracing::info!(call = %id, why, "its pod cannot be made");
+        match self.0.ledger.open_call(id.clone()).await {
+            Ok(Some(call)) => self.show_waiting(&id, call.function, why),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(call = %id, %error, "not shown with it"),
         }
     }
 

@@ -104,30 +104,45 @@ impl Bridge {
             (CALLBACK_URL.to_owned(), ready.callback_url.clone().into_bytes()),
             (INVOCATION.to_owned(), ready.body().to_vec()),
         ]);
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut unknown) = (FIRST_PAUSE, queued_before);
         loop {
-            let reason = match cluster.create(&call.id, &job, secret.clone()).await {
+            let error = match cluster.create(&call.id, &job, secret.clone()).await {
                 Ok(job) => {
                     // It may have ended before this replica knew of it, or its call meanwhile.
                     self.look(&cluster, call.id.clone(), Some(job)).await;
                     return Submitted::Queued;
                 }
-                Err(Error::Refused(reason) | Error::Settings(reason)) => {
-                    // The Job may be there without its Secret.
-                    if !queued_before {
-                        self.end_job(&call.id);
-                    }
-                    return Submitted::Never(reason);
-                }
-                Err(error) => error.to_string(),
+                Err(error) => error,
             };
-            if until(now_ms(), times.fresh_until_ms) <= pause {
-                return Submitted::Unsure(reason);
+            let fresh = until(now_ms(), times.fresh_until_ms) > pause;
+            match &error {
+                Error::NotNow(_) if fresh => unknown = true,
+                Error::NotNow(_) => return Submitted::Unsure(error.to_string()),
+                Error::Forbidden(_) if fresh => {}
+                Error::Forbidden(_) | Error::Refused(_) | Error::Settings(_) => {
+                    return self.refused(&cluster, &call.id, unknown, error.to_string()).await;
+                }
             }
-            tracing::debug!(call = %call.id, reason, ?pause, "creating the Job again");
+            tracing::debug!(call = %call.id, %error, ?pause, "creating the Job again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// The Job, or its Secret, is refused. `unknown`: an earlier attempt may have made it.
+    async fn refused(&self, cluster: &Cluster, id: &CallId, unknown: bool, reason: String) -> Submitted {
+        match cluster.job(id).await {
+            Ok(None) => {
+                cluster.forget(id);
+                return Submitted::Never(reason);
+            }
+            Ok(Some(_)) if unknown => return Submitted::Queued,
+            Err(_) if unknown => return Submitted::Unsure(reason),
+            Ok(Some(_)) | Err(_) => {}
+        }
+        // Without its Secret it is of no use.
+        self.end_job(id);
+        Submitted::Never(reason)
     }
 
     /// Deletes the Job of a call with its pods; how it had ended before, if it had.
@@ -175,7 +190,7 @@ impl Bridge {
     /// The scheduler's words, or others' about its pod.
     fn why_not_run(&self, id: &CallId) -> Option<String> {
         match self.0.cluster.as_ref()?.noted(id)? {
-            Trouble::Waits(why) => Some(format!("its pod was not scheduled: {why}")),
+            Trouble::Waits(why) => Some(format!("its pod waited: {why}")),
             Trouble::Stuck(why) | Trouble::Taken(why) => Some(why),
         }
     }
@@ -216,6 +231,7 @@ impl Bridge {
                 match done {
                     Ok(()) => return,
                     Err(error @ Error::NotNow(_)) => tracing::debug!(call = %id, ?chore, %error, "trying on"),
+                    Err(error @ Error::Forbidden(_)) => tracing::warn!(call = %id, ?chore, %error, "trying on"),
                     Err(error) => return tracing::error!(call = %id, ?chore, %error, "its Job stays as it is"),
                 }
                 tokio::time::sleep(pause).await;

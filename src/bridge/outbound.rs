@@ -146,6 +146,8 @@ impl Bridge {
         match sent {
             Submitted::Queued => self.submitted(job, &call, command.deadline_ms).await,
             Submitted::Never(reason) => {
+                // Whether there is a Job its cluster knows.
+                let queued_before = queued_before && !call.as_job;
                 self.give_up(job, &call, command.deadline_ms, queued_before, reason).await;
             }
             // Without a guard each further submission may be another run.

@@ -11,7 +11,7 @@ use k8s_openapi::{
     ByteString,
     api::{
         batch::v1::Job,
-        core::v1::{Pod, Secret},
+        core::v1::{Event as Word, Pod, Secret},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
@@ -53,6 +53,9 @@ pub enum Error {
     /// The API server refuses it, whoever asks again.
     #[error("Kubernetes refuses it: {0}")]
     Refused(String),
+    /// It is not allowed. One that has just started says so for some seconds, before it knows the roles.
+    #[error("Kubernetes does not allow it: {0}")]
+    Forbidden(String),
     /// It may do so another time.
     #[error("the Kubernetes API server: {0}")]
     NotNow(String),
@@ -68,6 +71,7 @@ pub struct Cluster {
     request_timeout: Duration,
     jobs: Api<Job>,
     pods: Api<Pod>,
+    words: Api<Word>,
     secrets: Api<Secret>,
     /// Jobs of open calls, with what is known of their pods.
     open: Mutex<HashMap<CallId, Option<Trouble>>>,
@@ -105,6 +109,7 @@ impl Cluster {
             request_timeout: settings.request_timeout,
             jobs: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
+            words: Api::namespaced(client.clone(), namespace),
             secrets: Api::namespaced(client, namespace),
             open: Mutex::default(),
             requests: Semaphore::new(MAX_REQUESTS),
@@ -225,6 +230,12 @@ impl Cluster {
         watcher(self.pods.clone(), self.watched()).default_backoff()
     }
 
+    /// What the cluster says of Jobs, anybody's, whose pods it cannot make.
+    pub fn watch_words(&self) -> impl Stream<Item = watcher::Result<Event<Word>>> + Send + 'static {
+        let of_jobs = watcher::Config::default().fields("reason=FailedCreate,involvedObject.kind=Job");
+        watcher(self.words.clone(), of_jobs.page_size(PAGE)).default_backoff()
+    }
+
     fn watched(&self) -> watcher::Config {
         watcher::Config::default().labels(&format!("{OWNER_LABEL}={}", self.owner)).page_size(PAGE)
     }
@@ -308,11 +319,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether asking again helps: not after 400, 403, 404, 405, 413, 422, but for a quota, which others give back.
+/// Whether asking again helps: not after 400, 404, 405, 413, 422; a quota others give back.
 fn sorted(error: kube::Error) -> Error {
     match error {
         kube::Error::Api(status) if status.message.contains("exceeded quota") => Error::NotNow(status.message.clone()),
-        kube::Error::Api(status) if matches!(status.code, 400 | 403..=405 | 413 | 422) => {
+        kube::Error::Api(status) if status.code == 403 => Error::Forbidden(status.message.clone()),
+        kube::Error::Api(status) if matches!(status.code, 400 | 404 | 405 | 413 | 422) => {
             Error::Refused(status.message.clone())
         }
         kube::Error::Api(status) => Error::NotNow(format!("HTTP {}: {}", status.code, status.message)),

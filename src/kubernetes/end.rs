@@ -138,7 +138,8 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
     })
 }
 
-fn quote(text: &str) -> String {
+/// The beginning of somebody else's words.
+pub fn quote(text: &str) -> String {
     text.chars().take(QUOTED_CHARACTERS).collect()
 }
 

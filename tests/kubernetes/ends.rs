@@ -3,7 +3,8 @@
 use crate::site::{Site, until};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use zeebe2faas_tests::fake_gateway::Seen;
+use tonic::Code;
+use zeebe2faas_tests::fake_gateway::{Answer, Seen};
 
 const NOTHING: Value = Value::Null;
 const SCHEDULERS_WORDS: &str = "1 Insufficient memory";
@@ -123,6 +124,15 @@ async fn a_call_that_is_cancelled_leaves_nothing_running() {
     assert_eq!(site.outcome(&id).await["status"], "cancelled");
     site.until_gone(&id).await;
     assert!(!runs());
+}
+
+#[tokio::test]
+async fn a_task_that_is_left_takes_its_job_with_it() {
+    let site = Site::start("").await;
+    site.zeebe.script("UpdateJobTimeout", Answer::Status(Code::NotFound));
+    let id = site.begin(1, "hangs", json!({ "reply": "job" }), NOTHING);
+    site.until_shown(&id, |call| call["status"] == "cancelled").await;
+    site.until_gone(&id).await;
 }
 
 #[tokio::test]

@@ -53,6 +53,12 @@ spec:
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }
           volumeMounts: [{ name: data, mountPath: /data }, { name: huge, mountPath: /dev/hugepages }]
 ";
+/// Its Job is accepted, its pod is not.
+const PRIVILEGED: &str = "
+apiVersion: batch/v1
+kind: Job
+spec: { template: { spec: { containers: [{ name: function, image: any }] } } }
+";
 const EVERYTHING_CALLED: &str = "function = 'everything'\nmemory = '2Gi'\ncores = 3\ncommand = 'prog \"a b\"'\n";
 const HUNGRY: &str = "function = 'plain'\nexecutor = 'kubernetes-job'\nmemory = ['1Gi', '4Gi']\ncommand = 'prog'\n";
 
@@ -64,6 +70,7 @@ pub fn write(folder: &Path) {
         fs::write(jobs.join(format!("{function}.yaml")), JOB.replace("SUSPEND", suspend)).expect("a file");
     }
     fs::write(jobs.join("everything.yaml"), EVERYTHING).expect("a file");
+    fs::write(jobs.join("privileged.yaml"), PRIVILEGED).expect("a file");
     fs::write(folder.join("everything.toml"), EVERYTHING_CALLED).expect("a file");
     fs::write(folder.join("hungry.toml"), HUNGRY).expect("a file");
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates");

@@ -65,6 +65,14 @@ async fn gpus_infiniband_huge_pages_and_the_rest_of_what_heavy_functions_need_ar
         assert_eq!(resources["limits"][name], amount, "{resources}");
     }
     // The command template's, which come before those of the Job's.
-    assert_eq!((&resources["requests"]["cpu"], &resources["limits"]["memory"]), (&json!("3"), &json!("2Gi")));
+    assert_eq!((&resources["requests"]["cpu"], &resources["limits"]["memory"]), (&json!("3"), &json!("2147483648")));
     assert_eq!(pod["containers"][0]["command"], json!(["prog", "a b"]));
+}
+
+#[tokio::test]
+async fn why_a_job_gets_no_pod_is_shown_while_its_call_waits() {
+    let site = Site::start("").await;
+    let id = site.begin(1, "any", json!({ "function": "privileged" }), NOTHING);
+    site.until_shown(&id, |call| call["progress"]["step"].as_str().is_some_and(|step| step.contains("PodSecurity")))
+        .await;
 }
