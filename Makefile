@@ -44,7 +44,7 @@ test-real: ## Run the tests on a real Zeebe broker and real OTB, with other clie
 	node --test tests/browser/*.test.js
 
 test-k8s: ## Run the tests on a real Kubernetes API server
-	@$(SETUP) build k8s
+	@$(SETUP) build otb k8s
 	cargo build --workspace --bins
 	cargo test -p zeebe2faas-tests --test kubernetes
 
