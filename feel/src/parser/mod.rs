@@ -11,6 +11,8 @@ use super::limits::{MAX_NESTING, MAX_TEXT};
 use super::syntax::Node;
 use std::collections::HashMap;
 
+pub(super) use support::check;
+
 /// Words that are no names on their own.
 const RESERVED: [&str; 11] =
     ["null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or"];
@@ -38,17 +40,15 @@ struct Parser {
 pub(super) fn parse(text: &str) -> Result<Node, Refusal> {
     let text: Vec<char> = text.chars().collect();
     if text.len() > MAX_TEXT {
-        return Err(Refusal { reason: format!("an expression has at most {MAX_TEXT} characters"), column: MAX_TEXT });
+        let reason = format!("an expression has at most {MAX_TEXT} characters");
+        return Err(Refusal { reason, column: MAX_TEXT, legal: true });
     }
     let mut parser = Parser { text, at: 0, furthest: 0, refusal: None, found: HashMap::new(), depth: 0 };
     let found = parser.expression();
     parser.space();
     match (parser.refusal.take(), found) {
         (Some(refusal), _) => Err(refusal),
-        (None, Some(node)) if parser.at == parser.text.len() => {
-            support::check(&node)?;
-            Ok(node)
-        }
+        (None, Some(node)) if parser.at == parser.text.len() => Ok(node),
         _ => Err(parser.mistake()),
     }
 }
@@ -62,11 +62,11 @@ impl Parser {
         } else {
             format!("nothing in FEEL goes on with `{rest}` here")
         };
-        Refusal { reason, column: at + 1 }
+        Refusal { reason, column: at + 1, legal: false }
     }
 
     fn refuse<T>(&mut self, at: usize, reason: impl Into<String>) -> Option<T> {
-        self.refusal.get_or_insert(Refusal { reason: reason.into(), column: at + 1 });
+        self.refusal.get_or_insert(Refusal { reason: reason.into(), column: at + 1, legal: true });
         None
     }
 
@@ -157,7 +157,11 @@ impl Parser {
                 let start = self.at + 2;
                 match self.text[start..].windows(2).position(|pair| pair == ['*', '/']) {
                     Some(length) => self.at = start + length + 2,
-                    None => return self.refuse(self.at, "this comment has no end").unwrap_or_default(),
+                    None => {
+                        let reason = "this comment has no end".to_owned();
+                        self.refusal.get_or_insert(Refusal { reason, column: self.at + 1, legal: false });
+                        return;
+                    }
                 }
             } else {
                 return;

@@ -9,7 +9,7 @@ use super::{evaluate, parser};
 #[derive(Debug, Clone)]
 pub struct Expression {
     text: String,
-    root: Node,
+    pub(super) root: Node,
 }
 
 /// Why a text is refused at deployment: it does not parse in Zeebe either, or it does and is not supported here.
@@ -20,6 +20,8 @@ pub struct Refusal {
     pub reason: String,
     /// Where, counted in characters from 1.
     pub column: usize,
+    /// Whether Zeebe may well parse it, and only this crate does not support it.
+    pub legal: bool,
 }
 
 /// Where an expression's variables come from.
@@ -45,6 +47,17 @@ pub struct Evaluated {
 ///
 /// Fails when Zeebe would not parse it, or when it needs what is not supported here.
 pub fn parse(text: &str) -> Result<Expression, Refusal> {
+    let expression = read(text)?;
+    parser::check(&expression.root)?;
+    Ok(expression)
+}
+
+/// Parses `text` for a look at what it reads; it may have functions and patterns that cannot be evaluated here.
+///
+/// # Errors
+///
+/// Fails when Zeebe would not parse it, or when it is longer or deeper than anything is here: see [`Refusal::legal`].
+pub fn read(text: &str) -> Result<Expression, Refusal> {
     let root = parser::parse(text)?;
     Ok(Expression { text: text.to_owned(), root })
 }

@@ -1,7 +1,7 @@
 //! What an expression may cost: what is too much is refused or fails, and never takes the process with it.
 
 use crate::variables;
-use zeebe2faas_dev::engine::feel::{Evaluated, parse};
+use zeebe2faas_feel::{Evaluated, parse};
 
 fn refusal(text: &str) -> String {
     parse(text).unwrap_err().reason

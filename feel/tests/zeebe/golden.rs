@@ -2,7 +2,7 @@
 
 use crate::variables;
 use serde_json::Value;
-use zeebe2faas_dev::engine::feel::parse;
+use zeebe2faas_feel::parse;
 
 const GOLDEN: &str = include_str!("zeebe-8.6.0.tsv");
 

@@ -12,7 +12,7 @@ const PATTERNS: [(&str, usize, &str); 4] =
     [("matches", 1, "pattern"), ("replace", 1, "pattern"), ("split", 1, "delimiter"), ("extract", 1, "pattern")];
 
 /// Refuses the first thing that is not supported.
-pub(super) fn check(node: &Node) -> Result<(), Refusal> {
+pub(in super::super) fn check(node: &Node) -> Result<(), Refusal> {
     match &**node {
         Exp::Call { within, name, arguments } if within.is_empty() => call(name, arguments)?,
         Exp::List(_) | Exp::Context(_) | Exp::Filter(..) | Exp::Quantified(..) | Exp::For(..) | Exp::Call { .. }
@@ -26,7 +26,7 @@ pub(super) fn check(node: &Node) -> Result<(), Refusal> {
 }
 
 fn refusal(reason: impl Into<String>) -> Refusal {
-    Refusal { reason: reason.into(), column: 1 }
+    Refusal { reason: reason.into(), column: 1, legal: true }
 }
 
 fn call(name: &str, arguments: &Arguments) -> Result<(), Refusal> {

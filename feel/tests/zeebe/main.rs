@@ -7,7 +7,7 @@ mod limits;
 mod properties;
 
 use serde_json::Value;
-use zeebe2faas_dev::engine::feel::Scope;
+use zeebe2faas_feel::Scope;
 
 /// Variables out of a JSON object.
 struct Variables(serde_json::Map<String, Value>);

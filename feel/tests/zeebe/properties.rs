@@ -2,7 +2,7 @@
 
 use crate::variables;
 use proptest::prelude::*;
-use zeebe2faas_dev::engine::feel::parse;
+use zeebe2faas_feel::parse;
 
 /// Pieces of expressions, so that many of the texts mean something.
 const PIECES: &[&str] = &[

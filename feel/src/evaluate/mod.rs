@@ -24,7 +24,7 @@ const INPUT_SYMBOL: &str = "?";
 
 /// Why there is no value, not even null.
 #[derive(Debug, Clone)]
-pub(in super::super) enum Fault {
+pub(super) enum Fault {
     /// feel-scala's `ValError`: most places make null of it.
     Error(String),
     /// `?` where there is no value for it.
