@@ -9,6 +9,8 @@ pub(super) struct FlowGraph {
     next: Vec<Vec<usize>>,
     /// Places that can be reached from where each element is left.
     after: Vec<Vec<bool>>,
+    /// Of each fork, the places that can be reached on each of its branches.
+    forks: Vec<Vec<Vec<bool>>>,
 }
 
 const fn entry(element: usize) -> usize {
@@ -55,7 +57,10 @@ impl FlowGraph {
             siblings.for_each(|(other, _)| next[exit(other)].push(entry(index)));
         }
         let after = (0..process.elements.len()).map(|element| reached(&next, exit(element))).collect();
-        Self { next, after }
+        let forks = (0..process.elements.len()).map(|fork| branches(process, fork)).filter(|starts| !starts.is_empty());
+        let forks =
+            forks.map(|starts| starts.into_iter().map(|start| reached(&next, entry(start))).collect()).collect();
+        Self { next, after, forks }
     }
 
     /// Whether `later` can begin once `earlier` has ended.
@@ -83,9 +88,7 @@ impl FlowGraph {
     /// Whether the two can be under way at the same time: behind different branches of a fork, and not behind its join.
     pub fn side_by_side(&self, process: &Process, left: usize, right: usize) -> bool {
         let Some((left, right)) = siblings(process, left, right) else { return false };
-        (0..process.elements.len()).any(|fork| {
-            let branches: Vec<Vec<bool>> =
-                branches(process, fork).into_iter().map(|start| reached(&self.next, entry(start))).collect();
+        self.forks.iter().any(|branches| {
             let only = |element: usize| {
                 let mut holding = branches.iter().enumerate().filter(|(_, branch)| branch[entry(element)]);
                 holding.next().filter(|_| holding.next().is_none()).map(|(index, _)| index)
@@ -98,10 +101,7 @@ impl FlowGraph {
 fn reached(next: &[Vec<usize>], start: usize) -> Vec<bool> {
     let mut seen = vec![false; next.len()];
     let mut stack = vec![start];
-    // The start itself is reached where it begins something.
-    if start % 2 == 0 {
-        seen[start] = true;
-    }
+    seen[start] = true;
     while let Some(place) = stack.pop() {
         for &place in &next[place] {
             if !std::mem::replace(&mut seen[place], true) {

@@ -11,6 +11,9 @@ use std::collections::{BTreeSet, HashMap};
 const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
 const ZEEBE: &str = "http://camunda.org/schema/zeebe/1.0";
 
+/// How deep subprocesses nest.
+const MAX_NESTING: usize = 50;
+
 /// Reads a file's text; after a finding it goes on as far as it can.
 pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Document {
     let mut document = Document { file: file.to_owned(), ..Document::default() };
@@ -120,6 +123,10 @@ impl<'a> Reader<'a, '_> {
             scope.process.elements.push(element);
             scope.nodes.push(node);
             if matches!(kind, Kind::SubProcess | Kind::AdHoc) {
+                if scope.process.around(index).count() > MAX_NESTING {
+                    self.report(&NOT_BPMN, node, format!("subprocesses nest at most {MAX_NESTING} deep"));
+                    continue;
+                }
                 self.scope(node, Some(index), scope);
             }
         }

@@ -26,8 +26,10 @@ impl View<'_> {
         if (element.kind == Kind::Call && answered) || self.is_local(name, reader, role) {
             return Known::Set;
         }
-        let before = |setter: usize| self.graph.precedes(setter, reader) || (setter == reader && answered);
-        if self.elements().any(|(index, _)| self.may_set_anything(index) && before(index)) {
+        // What is within the reader is done when its own outputs are made.
+        let within = |setter: usize| answered && self.process.around(setter).any(|around| around == reader);
+        let before = |setter: usize| self.graph.precedes(setter, reader) || within(setter);
+        if self.open.iter().any(|index| before(*index)) {
             return Known::Set;
         }
         let around: Vec<usize> = self.process.around(reader).collect();
@@ -85,10 +87,13 @@ impl View<'_> {
         mapped.chain(unmapped)
     }
 
-    /// Elements other than calls that set it.
+    /// Whether mappings or loops set it to something, too.
     pub fn is_set_elsewhere(&self, name: &str) -> bool {
-        let inputs = self.elements().any(|(_, element)| element.keeps(name));
-        inputs || self.elements().any(|(_, element)| element.outputs.iter().any(|mapping| mapping.name() == name))
+        self.elements().any(|(_, element)| {
+            let mut mappings = element.inputs.iter().chain(&element.outputs);
+            let repeated = element.repeated.as_ref().and_then(|repeated| repeated.element.as_deref());
+            repeated == Some(name) || mappings.any(|mapping| mapping.name() == name && !is_null(&mapping.source.text))
+        })
     }
 
     /// Whether what it brings is only known at run time: jobs of other workers, people, messages, called processes.
@@ -118,4 +123,8 @@ impl View<'_> {
             .filter_map(|reading| reading.path.into_iter().next())
             .collect()
     }
+}
+
+fn is_null(source: &str) -> bool {
+    source.strip_prefix('=').is_some_and(|feel| feel.trim() == "null")
 }

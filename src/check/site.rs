@@ -41,24 +41,20 @@ pub(super) struct Site {
     pub functions: BTreeMap<String, Function>,
     pub config_file: String,
     pub stack: Option<(String, Stack)>,
-    pub variables: BTreeSet<String>,
 }
 
 impl Site {
-    /// Reads what there is; mistakes are findings, and defaults stand in for what has them.
-    pub fn read(sources: &Sources, findings: &mut Vec<Finding>) -> Self {
+    /// Reads what there is; mistakes are findings. None where the configuration has some: it says what all else means.
+    pub fn read(sources: &Sources, findings: &mut Vec<Finding>) -> Option<Self> {
         let config_file = sources.config.clone().unwrap_or_else(|| config::DEFAULT_FILE.into()).display().to_string();
-        let settings = config::load_site(sources.config.as_deref(), &sources.environment).unwrap_or_else(|error| {
-            findings.extend(mistakes(&config_file, &error));
-            config::Site {
-                templates: "templates".into(),
-                vars: Map::new(),
-                timeout: Duration::from_secs(4 * 3600),
-                job_types: vec!["openfaas".to_owned()],
-                functions: BTreeMap::new(),
+        let settings = match config::load_site(sources.config.as_deref(), &sources.environment) {
+            Ok(settings) => settings,
+            Err(error) => {
+                findings.extend(mistakes(&config_file, &error));
+                return None;
             }
-        });
-        Self {
+        };
+        Some(Self {
             templates: templates(&settings.templates, findings),
             folder: settings.templates,
             vars: settings.vars,
@@ -67,7 +63,20 @@ impl Site {
             functions: settings.functions,
             config_file,
             stack: sources.stack.as_deref().and_then(|path| stack(path, findings)),
-            variables: sources.variables.clone(),
+        })
+    }
+
+    #[cfg(test)]
+    pub fn blank() -> Self {
+        Self {
+            templates: None,
+            folder: PathBuf::new(),
+            vars: Map::new(),
+            timeout: Duration::ZERO,
+            job_types: vec!["openfaas".to_owned()],
+            functions: BTreeMap::new(),
+            config_file: String::new(),
+            stack: None,
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) struct View<'a> {
     pub calls: Vec<Call<'a>>,
     pub waits: Waits,
     pub uses: Vec<Use<'a>>,
+    /// Elements that may set variables of any name.
+    pub open: Vec<usize>,
 }
 
 /// An expression, or a text in its place.
@@ -56,7 +58,10 @@ impl<'a> View<'a> {
         let ours = elements.filter(|(_, element)| is_ours(element, site));
         let calls: Vec<Call<'a>> = ours.map(|(index, element)| Call::read(index, element, site)).collect();
         let waits = waits::find(document, process, &graph, &calls);
-        Self { document, process, site, graph, calls, waits, uses: uses(document, process) }
+        let uses = uses(document, process);
+        let mut view = Self { document, process, site, graph, calls, waits, uses, open: Vec::new() };
+        view.open = (0..process.elements.len()).filter(|index| view.may_set_anything(*index)).collect();
+        view
     }
 
     pub fn element(&self, index: usize) -> &'a Element {

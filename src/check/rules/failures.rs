@@ -64,7 +64,10 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 /// Whether something behind the waiter reads how the call ended, or hands the outcome on as a whole.
 fn is_looked_at(view: &View<'_>, waiter: usize, result: &str) -> bool {
-    let behind = |element: usize| element == waiter || view.graph.precedes(waiter, element);
+    // What is around it hands on what is set within.
+    let behind = |element: usize| {
+        view.graph.precedes(waiter, element) || view.process.around(waiter).any(|around| around == element)
+    };
     let reads = view.uses.iter().filter(|found| behind(found.element)).any(|found| {
         let Some(expression) = found.text.expression() else { return found.text.feel.is_some() };
         expression.readings().iter().any(|reading| match reading.path.as_slice() {

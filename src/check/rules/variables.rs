@@ -76,7 +76,7 @@ pub(super) fn check(view: &View<'_>, all: &[View<'_>], findings: &mut Vec<Findin
             Inputs::Unknown => false,
             Inputs::Named(names) => names.contains(&unset.name) || view.process.documents(&unset.name),
         };
-        if given || view.site.variables.contains(&unset.name) {
+        if given {
             continue;
         }
         let rule = match (&inputs, unset.by_command) {
@@ -128,7 +128,9 @@ fn unset(view: &View<'_>) -> Vec<Unset> {
         let Some(expression) = found_use.text.expression() else { continue };
         let mut seen = BTreeSet::new();
         for reading in expression.readings() {
-            let Some(name) = reading.path.into_iter().next() else { continue };
+            // Whether a call id is there is what `waiting` asks.
+            let is_call_id = found_use.role == Role::Key && reading.path.get(1).is_some_and(|field| field == "callId");
+            let Some(name) = reading.path.into_iter().next().filter(|_| !is_call_id) else { continue };
             if reading.may_be_missing || optional.contains(&name) || !seen.insert(name.clone()) {
                 continue;
             }

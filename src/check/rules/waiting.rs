@@ -4,7 +4,8 @@ use crate::check::{
     call::Reply,
     finding::{Finding, Rule, Severity},
     near::nearest,
-    view::View,
+    scope::Known,
+    view::{Role, View},
     waits::Miss,
 };
 
@@ -94,6 +95,9 @@ fn orphans(view: &View<'_>, told: &[usize], findings: &mut Vec<Finding>) {
         let by_call = readings.iter().find(|reading| reading.path.get(1).is_some_and(|field| field == "callId"));
         if let Some(reading) = by_call.filter(|_| sent(name)) {
             let result = &reading.path[0];
+            if view.known(result, index, Role::Key) == Known::Set {
+                continue;
+            }
             let near = nearest(result, view.results()).filter(|near| near != result);
             let meant = near.map(|near| format!("; did you mean `={near}.callId`?")).unwrap_or_default();
             let message = format!("no call before gives `{result}`{meant}");
