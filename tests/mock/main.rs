@@ -10,6 +10,7 @@ mod command_line;
 mod doctor;
 mod functions_doc;
 mod page;
+mod pauses;
 mod progress;
 mod proof_of_concept;
 mod recovery;
