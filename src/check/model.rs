@@ -8,6 +8,8 @@ use zeebe2faas_feel::{Expression, Refusal, read};
 pub(super) struct Document {
     /// As it was named.
     pub file: String,
+    /// Drawn for a Zeebe whose FEEL is not known here.
+    pub newer: bool,
     pub processes: Vec<Process>,
     pub messages: Vec<Message>,
 }

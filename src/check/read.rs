@@ -10,6 +10,9 @@ use std::collections::{BTreeSet, HashMap};
 
 const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
 const ZEEBE: &str = "http://camunda.org/schema/zeebe/1.0";
+const MODELER: &str = "http://camunda.org/schema/modeler/1.0";
+/// The Zeebe whose FEEL is known.
+const KNOWN: (u32, u32) = (8, 6);
 
 /// How deep subprocesses nest.
 const MAX_NESTING: usize = 50;
@@ -32,6 +35,7 @@ pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Docum
         findings.push(whole(&NOT_BPMN, Some(line(root)), message));
         return document;
     }
+    document.newer = is_newer(root);
     let mut reader = Reader { file, findings, messages: HashMap::new(), errors: HashMap::new() };
     reader.ids(root);
     reader.definitions(root, &mut document);
@@ -39,6 +43,13 @@ pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Docum
         reader.report(&NO_PROCESS, root, "there is no process with isExecutable=\"true\"".to_owned());
     }
     document
+}
+
+/// Whether the modeler says that it is for a version after the known one.
+fn is_newer(root: Node) -> bool {
+    let version = root.attribute((MODELER, "executionPlatformVersion")).unwrap_or_default();
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) > KNOWN
 }
 
 pub(super) struct Reader<'a, 'f> {

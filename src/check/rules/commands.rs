@@ -159,7 +159,7 @@ fn outputs(view: &View<'_>, call: &Call<'_>, findings: &mut Vec<Finding>) {
     let parameters: Vec<&str> =
         template.words().iter().filter(|word| word.starts_with('-')).map(|word| word.trim_start_matches('-')).collect();
     if let Some(header) = element.header("outputs") {
-        for name in outputs.iter().filter(|name| *name != LAST && !parameters.contains(&name.as_str())) {
+        for name in outputs.iter().filter(|name| *name != LAST && !has_parameter(template, name)) {
             let meant = meant(name, parameters.iter().copied());
             report(&UNKNOWN_OUTPUT, header.line, format!("the command has no parameter `-{name}`{meant}"));
         }
@@ -183,4 +183,9 @@ fn outputs(view: &View<'_>, call: &Call<'_>, findings: &mut Vec<Finding>) {
             format!("`-{missing}` looks like an output file; name `{missing}` in `outputs`"),
         );
     }
+}
+
+/// As templates are read: it may be part of a word, as in `--out=FILE`.
+fn has_parameter(template: &Template, name: &str) -> bool {
+    template.words().iter().any(|word| word.contains(&format!("-{name}")))
 }

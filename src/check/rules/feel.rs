@@ -16,6 +16,14 @@ pub(super) const FEEL_SYNTAX: Rule = Rule {
     advice: "write what FEEL has there; the message says where it stops making sense",
 };
 
+pub(super) const FEEL_NEWER: Rule = Rule {
+    id: "feel-newer",
+    severity: Severity::Warning,
+    what: "An expression is no FEEL of Zeebe 8.6, in a process that is drawn for a newer one",
+    why: "unless the newer one reads it, Zeebe refuses the file",
+    advice: "look at it in the modeler",
+};
+
 pub(super) const FEEL_UNSUPPORTED: Rule = Rule {
     id: "feel-unsupported",
     severity: Severity::Note,
@@ -119,6 +127,7 @@ fn expression(view: &View<'_>, found: &Use<'_>, findings: &mut Vec<Finding>) {
     }
     match &text.feel {
         Some(Err(refusal)) if refusal.legal => report(&FEEL_UNSUPPORTED, refusal.to_string()),
+        Some(Err(refusal)) if view.document.newer => report(&FEEL_NEWER, refusal.to_string()),
         Some(Err(refusal)) => report(&FEEL_SYNTAX, refusal.to_string()),
         Some(Ok(expression)) => {
             for name in expression.unknown_functions() {

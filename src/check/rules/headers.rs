@@ -17,9 +17,9 @@ use crate::{
 
 pub(super) const JOB_TYPE: Rule = Rule {
     id: "job-type",
-    severity: Severity::Error,
+    severity: Severity::Warning,
     what: "A task has the bridge's headers, or nearly its type, and no [[worker]] works its type",
-    why: "its job is never worked, and the process stands still",
+    why: "unless another worker does, its job is never worked, and the process stands still",
     advice: "write a type of the configuration's [[worker]] tables (`openfaas`)",
 };
 
@@ -81,10 +81,10 @@ pub(super) const IGNORED_HEADER: Rule = Rule {
 
 pub(super) const NO_RETRIES: Rule = Rule {
     id: "no-retries",
-    severity: Severity::Error,
-    what: "The task definition has no retries",
-    why: "the job is never handed out, and the process stands still",
-    advice: "retries=\"1\" or more",
+    severity: Severity::Warning,
+    what: "The task definition's retries are 0, or no number",
+    why: "the first submission that fails, as when OpenFaaS is away for a moment, is an incident",
+    advice: "retries=\"3\"",
 };
 
 /// What a task that throws has no use for.

@@ -31,6 +31,7 @@ pub const RULES: &[&Rule] = &[
     &structure::UNREACHABLE,
     &structure::MISSPELT_PROCESS,
     &feel::FEEL_SYNTAX,
+    &feel::FEEL_NEWER,
     &feel::FEEL_UNSUPPORTED,
     &feel::FEEL_FUNCTION,
     &feel::EXPRESSION_EXPECTED,

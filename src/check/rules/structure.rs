@@ -70,7 +70,8 @@ pub(super) fn check(view: &View<'_>, all: &[View<'_>], findings: &mut Vec<Findin
         let Some(process) = element.called.as_ref() else { continue };
         let Some(id) = process.process.constant() else { continue };
         let known = || all.iter().map(|view| view.process.id.as_str());
-        if let Some(near) = nearest(id, known()).filter(|_| !known().any(|known| known == id)) {
+        let others = known().filter(|known| *known != view.process.id);
+        if let Some(near) = nearest(id, others).filter(|_| !known().any(|known| known == id)) {
             let message = format!("there is no process `{id}` among these files; did you mean `{near}`?");
             findings.push(view.finding(&MISSPELT_PROCESS, process.process.line, &element.id, message));
         }
