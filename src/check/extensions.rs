@@ -2,52 +2,53 @@
 
 use super::{
     model::{Called, Element, Header, Mapping, Repeated, Text},
-    read::{attribute, blank, child, content, extension, line},
+    xml::{Lines, child, extension},
 };
 use roxmltree::Node;
 
 /// An element with what its extensions say; the rest is the reader's.
-pub(super) fn element(node: Node) -> Element {
-    let mut element = blank();
-    element.interrupting =
-        node.attribute("cancelActivity") != Some("false") && node.attribute("isInterrupting") != Some("false");
-    element.event_triggered = node.attribute("triggeredByEvent") == Some("true");
+pub(super) fn element(node: Node, lines: &Lines) -> Element {
+    let mut element = Element {
+        interrupting: !["cancelActivity", "isInterrupting"].iter().any(|name| node.attribute(*name) == Some("false")),
+        event_triggered: node.attribute("triggeredByEvent") == Some("true"),
+        ..Element::default()
+    };
     if let Some(definition) = extension(node, "taskDefinition") {
-        element.job_type = Some(attribute(definition, "type"));
-        element.retries = definition.has_attribute("retries").then(|| attribute(definition, "retries"));
+        element.job_type = Some(lines.attribute(definition, "type"));
+        element.retries = definition.has_attribute("retries").then(|| lines.attribute(definition, "retries"));
     }
     if let Some(headers) = extension(node, "taskHeaders") {
-        element.headers = headers.children().filter(Node::is_element).map(header).collect();
+        element.headers = headers.children().filter(Node::is_element).map(|part| header(part, lines)).collect();
     }
     if let Some(mappings) = extension(node, "ioMapping") {
-        element.inputs = mappings_of(mappings, "input");
-        element.outputs = mappings_of(mappings, "output");
+        element.inputs = mappings_of(mappings, "input", lines);
+        element.outputs = mappings_of(mappings, "output", lines);
     }
     element.called = extension(node, "calledElement").map(|called| Called {
-        process: attribute(called, "processId"),
+        process: lines.attribute(called, "processId"),
         all_in: called.attribute("propagateAllParentVariables") != Some("false"),
         all_out: called.attribute("propagateAllChildVariables") != Some("false"),
     });
-    element.repeated = child(node, "multiInstanceLoopCharacteristics").map(repeated);
-    results(node, &mut element);
+    element.repeated = child(node, "multiInstanceLoopCharacteristics").map(|part| repeated(part, lines));
+    results(node, lines, &mut element);
     element
 }
 
-fn header(node: Node) -> Header {
+fn header(node: Node, lines: &Lines) -> Header {
     let text = |name| node.attribute(name).unwrap_or_default().to_owned();
-    Header { key: text("key"), value: text("value"), line: line(node) }
+    Header { key: text("key"), value: text("value"), line: lines.line(node) }
 }
 
-fn mappings_of(parent: Node, direction: &str) -> Vec<Mapping> {
+fn mappings_of(parent: Node, direction: &str, lines: &Lines) -> Vec<Mapping> {
     let parts = parent.children().filter(|part| part.is_element() && part.tag_name().name() == direction);
     let mapping = |part: Node| Mapping {
-        source: attribute(part, "source"),
+        source: lines.attribute(part, "source"),
         target: part.attribute("target").unwrap_or_default().to_owned(),
     };
     parts.map(mapping).collect()
 }
 
-fn repeated(node: Node) -> Repeated {
+fn repeated(node: Node, lines: &Lines) -> Repeated {
     let loop_characteristics = extension(node, "loopCharacteristics");
     let given = |name: &'static str| {
         loop_characteristics.filter(|part| part.attribute(name).is_some_and(|text| !text.is_empty()))
@@ -55,16 +56,18 @@ fn repeated(node: Node) -> Repeated {
     let name = |name: &'static str| given(name).and_then(|part| part.attribute(name)).map(str::to_owned);
     Repeated {
         sequential: node.attribute("isSequential") == Some("true"),
-        collection: given("inputCollection").map(|part| attribute(part, "inputCollection")),
+        collection: given("inputCollection").map(|part| lines.attribute(part, "inputCollection")),
         element: name("inputElement"),
         output_collection: name("outputCollection"),
-        output_element: given("outputElement").map(|part| attribute(part, "outputElement")),
-        completion: child(node, "completionCondition").map(content).filter(|text| !text.text.is_empty()),
+        output_element: given("outputElement").map(|part| lines.attribute(part, "outputElement")),
+        completion: child(node, "completionCondition")
+            .map(|part| lines.content(part))
+            .filter(|text| !text.text.is_empty()),
     }
 }
 
 /// Scripts and decisions name the variable of their result; other extensions may hold expressions.
-fn results(node: Node, element: &mut Element) {
+fn results(node: Node, lines: &Lines, element: &mut Element) {
     const OTHERS: [(&str, &[&str]); 5] = [
         ("script", &["expression"]),
         ("calledDecision", &["decisionId"]),
@@ -75,7 +78,7 @@ fn results(node: Node, element: &mut Element) {
     for (name, attributes) in OTHERS {
         let Some(part) = extension(node, name) else { continue };
         element.results.extend(part.attribute("resultVariable").map(str::to_owned));
-        let texts = attributes.iter().map(|name| attribute(part, name));
+        let texts = attributes.iter().map(|name| lines.attribute(part, name));
         element.others.extend(texts.filter(|text: &Text| text.text.starts_with('=')));
     }
 }

@@ -1,7 +1,7 @@
 //! Reads BPMN, command templates, `stack.yml` and the configuration together, and says what cannot work, before anything
 //! runs.
 //!
-//! `read` and `extensions` make a `model` of a file, `site` reads what it is held against; a `view` of a process has what
+//! `read` and `extensions` make a `model` of a file's `xml`, `site` reads what it is held against; a `view` of a process has what
 //! the rules ask for: `call` (its tasks that the bridge works), `flow` (what comes after what), `waits` (which receive
 //! task waits for which call), `scope` (who sets a variable). `rules` has the rules, `output` how they are told.
 //! `docs/check.md` lists them.
@@ -19,6 +19,7 @@ mod scope;
 mod site;
 mod view;
 mod waits;
+mod xml;
 
 pub use finding::{Finding, Place, Rule, Severity};
 pub use rules::RULES;

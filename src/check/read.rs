@@ -1,15 +1,15 @@
 //! A BPMN file to a [`Document`], and what is wrong with the file itself.
 
 use super::{
+    extensions,
     finding::{Finding, Place, Rule},
-    model::{Document, Element, Event, Flow, Kind, Message, Process, Text, Timer, TimerKind},
+    model::{Document, Event, Flow, Kind, Message, Process, Timer, TimerKind},
     rules::structure::{BROKEN_REFERENCE, DUPLICATE_ID, NO_PROCESS, NOT_BPMN},
+    xml::{Lines, child, children, extension, is_bpmn, text},
 };
 use roxmltree::Node;
 use std::collections::{BTreeSet, HashMap};
 
-const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
-const ZEEBE: &str = "http://camunda.org/schema/zeebe/1.0";
 const MODELER: &str = "http://camunda.org/schema/modeler/1.0";
 /// The Zeebe whose FEEL is known.
 const KNOWN: (u32, u32) = (8, 6);
@@ -18,11 +18,12 @@ const KNOWN: (u32, u32) = (8, 6);
 const MAX_NESTING: usize = 50;
 
 /// Reads a file's text; after a finding it goes on as far as it can.
-pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Document {
+pub(super) fn read(file: &str, content: &str, findings: &mut Vec<Finding>) -> Document {
     let mut document = Document { file: file.to_owned(), ..Document::default() };
     let whole =
         |rule, line, message| Finding { rule, place: Place { file: file.to_owned(), line, element: None }, message };
-    let xml = match roxmltree::Document::parse(text.trim_start_matches('\u{feff}')) {
+    let content = content.trim_start_matches('\u{feff}');
+    let xml = match roxmltree::Document::parse(content) {
         Ok(xml) => xml,
         Err(error) => {
             findings.push(whole(&NOT_BPMN, Some(error.pos().row), format!("not XML: {error}")));
@@ -30,13 +31,14 @@ pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Docum
         }
     };
     let root = xml.root_element();
-    if !is_bpmn(root, "definitions") {
+    let lines = Lines::of(content);
+    if !is_bpmn(root) || root.tag_name().name() != "definitions" {
         let message = format!("the document is `{}`, not BPMN's `definitions`", root.tag_name().name());
-        findings.push(whole(&NOT_BPMN, Some(line(root)), message));
+        findings.push(whole(&NOT_BPMN, Some(lines.line(root)), message));
         return document;
     }
     document.newer = is_newer(root);
-    let mut reader = Reader { file, findings, messages: HashMap::new(), errors: HashMap::new() };
+    let mut reader = Reader { file, lines, findings, messages: HashMap::new(), errors: HashMap::new() };
     reader.ids(root);
     reader.definitions(root, &mut document);
     if !document.processes.iter().any(|process| process.executable) {
@@ -52,8 +54,9 @@ fn is_newer(root: Node) -> bool {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) > KNOWN
 }
 
-pub(super) struct Reader<'a, 'f> {
+struct Reader<'a, 'f> {
     file: &'f str,
+    lines: Lines,
     findings: &'f mut Vec<Finding>,
     messages: HashMap<&'a str, usize>,
     errors: HashMap<&'a str, Option<&'a str>>,
@@ -62,15 +65,15 @@ pub(super) struct Reader<'a, 'f> {
 impl<'a> Reader<'a, '_> {
     fn report(&mut self, rule: &'static Rule, node: Node, message: String) {
         let element = node.ancestors().find_map(|around| around.attribute("id")).map(str::to_owned);
-        let place = Place { file: self.file.to_owned(), line: Some(line(node)), element };
+        let place = Place { file: self.file.to_owned(), line: Some(self.lines.line(node)), element };
         self.findings.push(Finding { rule, place, message });
     }
 
     fn ids(&mut self, root: Node<'a, 'a>) {
         let mut seen = HashMap::new();
-        for node in root.descendants().filter(|node| node.tag_name().namespace() == Some(BPMN)) {
+        for node in root.descendants().filter(|node| is_bpmn(*node)) {
             let Some(id) = node.attribute("id") else { continue };
-            if let Some(first) = seen.insert(id, line(node)) {
+            if let Some(first) = seen.insert(id, self.lines.line(node)) {
                 self.report(&DUPLICATE_ID, node, format!("the id `{id}` is also that of line {first}"));
             }
         }
@@ -83,9 +86,9 @@ impl<'a> Reader<'a, '_> {
                 "message" => {
                     let subscription =
                         extension(node, "subscription").filter(|part| part.has_attribute("correlationKey"));
-                    let key = subscription.map(|part| attribute(part, "correlationKey"));
+                    let key = subscription.map(|part| self.lines.attribute(part, "correlationKey"));
                     self.messages.insert(id, document.messages.len());
-                    document.messages.push(Message { name: attribute(node, "name"), key });
+                    document.messages.push(Message { name: self.lines.attribute(node, "name"), key });
                 }
                 "error" => drop(self.errors.insert(id, node.attribute("errorCode"))),
                 _ => {}
@@ -122,8 +125,8 @@ impl<'a> Reader<'a, '_> {
                 scope.flows.push(node);
             }
             let Some(kind) = kind(name) else { continue };
-            let mut element = super::extensions::element(node);
-            (element.kind, element.scope, element.line) = (kind, around, line(node));
+            let mut element = extensions::element(node, &self.lines);
+            (element.kind, element.scope, element.line) = (kind, around, self.lines.line(node));
             element.id = node.attribute("id").unwrap_or_default().to_owned();
             if kind == Kind::Start {
                 scope.process.documentation += &documentation(node);
@@ -154,7 +157,7 @@ impl<'a> Reader<'a, '_> {
                 found
             };
             let (Some(source), Some(target)) = (end("sourceRef"), end("targetRef")) else { continue };
-            let condition = child(*node, "conditionExpression").map(content);
+            let condition = child(*node, "conditionExpression").map(|part| self.lines.content(part));
             process.elements[source].outgoing.push(process.flows.len());
             process.elements[target].incoming.push(process.flows.len());
             let id = node.attribute("id").unwrap_or_default().to_owned();
@@ -199,7 +202,7 @@ impl<'a> Reader<'a, '_> {
         let definition = children(node).find(|part| part.tag_name().name().ends_with("EventDefinition"))?;
         Some(match definition.tag_name().name() {
             "messageEventDefinition" => Event::Message(self.message(definition)),
-            "timerEventDefinition" => Event::Timer(timer(definition)),
+            "timerEventDefinition" => Event::Timer(timer(definition, &self.lines)),
             "errorEventDefinition" => Event::Error(self.error(definition)),
             _ => Event::Other,
         })
@@ -256,7 +259,7 @@ fn kind(name: &str) -> Option<Kind> {
     })
 }
 
-fn timer(definition: Node) -> Option<Timer> {
+fn timer(definition: Node, lines: &Lines) -> Option<Timer> {
     children(definition).find_map(|node| {
         let kind = match node.tag_name().name() {
             "timeDuration" => TimerKind::Duration,
@@ -264,15 +267,12 @@ fn timer(definition: Node) -> Option<Timer> {
             "timeCycle" => TimerKind::Cycle,
             _ => return None,
         };
-        Some(Timer { kind, text: content(node) })
+        Some(Timer { kind, text: lines.content(node) })
     })
 }
 
 fn documentation(node: Node) -> String {
-    children(node)
-        .filter(|part| part.tag_name().name() == "documentation")
-        .map(|part| content(part).text + "\n")
-        .collect()
+    children(node).filter(|part| part.tag_name().name() == "documentation").map(|part| text(part) + "\n").collect()
 }
 
 /// The property `inputs`: names, separated by commas or blanks.
@@ -281,43 +281,4 @@ fn declared(node: Node) -> BTreeSet<String> {
     let inputs = properties.filter(|property| property.attribute("name") == Some("inputs"));
     let values = inputs.filter_map(|property| property.attribute("value"));
     values.flat_map(|value| value.split([',', ' '])).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-fn is_bpmn(node: Node, name: &str) -> bool {
-    node.has_tag_name((BPMN, name))
-}
-
-/// Children in BPMN's namespace.
-pub(super) fn children<'a>(node: Node<'a, 'a>) -> impl Iterator<Item = Node<'a, 'a>> {
-    node.children().filter(|child| child.is_element() && child.tag_name().namespace() == Some(BPMN))
-}
-
-pub(super) fn child<'a>(node: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
-    children(node).find(|child| child.tag_name().name() == name)
-}
-
-/// Zeebe's extension element of that name.
-pub(super) fn extension<'a>(node: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
-    child(node, "extensionElements")?.children().find(|part| part.has_tag_name((ZEEBE, name)))
-}
-
-/// A node's text, without the white space around it, as Zeebe reads it.
-pub(super) fn content(node: Node) -> Text {
-    let parts = node.descendants().filter(Node::is_text).filter_map(|part| part.text());
-    Text::new(parts.collect::<String>().trim_matches(|c| c <= ' '), line(node))
-}
-
-/// An attribute, empty where it is missing.
-pub(super) fn attribute(node: Node, name: &str) -> Text {
-    let row = node.attribute_node(name).map(|found| node.document().text_pos_at(found.range().start).row);
-    Text::new(node.attribute(name).unwrap_or_default(), row.unwrap_or_else(|| line(node)))
-}
-
-pub(super) fn line(node: Node) -> u32 {
-    node.document().text_pos_at(node.range().start).row
-}
-
-/// An element of a kind that has no meaning of its own here is never made.
-pub(super) fn blank() -> Element {
-    Element { interrupting: true, ..Element::default() }
 }

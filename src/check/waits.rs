@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     flow::FlowGraph,
-    model::{Document, Element, Event, Message, Process},
+    model::{Document, Message, Process},
 };
 
 /// What waits for what; indices of calls and elements.
@@ -31,7 +31,7 @@ impl Waits {
 }
 
 pub(super) fn find(document: &Document, process: &Process, graph: &FlowGraph, calls: &[Call<'_>]) -> Waits {
-    let message = |index: usize| message_of(document, &process.elements[index]);
+    let message = |index: usize| process.elements[index].message().map(|message| &document.messages[message]);
     let mut waits = Waits::default();
     let mut left = Vec::new();
     for (place, call) in calls.iter().enumerate() {
@@ -56,11 +56,6 @@ pub(super) fn find(document: &Document, process: &Process, graph: &FlowGraph, ca
         waits.missed.push((place, miss));
     }
     waits
-}
-
-pub(super) fn message_of<'a>(document: &'a Document, element: &Element) -> Option<&'a Message> {
-    let waits = matches!(element.event, Some(Event::Message(_)));
-    element.message().filter(|_| waits).map(|index| &document.messages[index])
 }
 
 /// A name that is only known at run time may be any.

@@ -4,7 +4,10 @@ use crate::check::{
     output::{count, json, sarif, text},
 };
 use clap::{Args, ValueEnum};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// Where BPMN files are looked for when none is named.
 const BPMN_FOLDER: &str = "bpmn";
@@ -82,11 +85,7 @@ impl Check {
 }
 
 /// What models are held against, for `check` and `deploy`.
-pub(super) fn sources(
-    context: &Context,
-    stack: Option<PathBuf>,
-    variables: std::collections::BTreeSet<String>,
-) -> Sources {
+pub(super) fn sources(context: &Context, stack: Option<PathBuf>, variables: BTreeSet<String>) -> Sources {
     let usual = Path::new(STACK_FILE);
     Sources {
         config: context.config.clone(),

@@ -4,6 +4,7 @@ use crate::{FOLDER, found};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::Path};
 use zeebe2faas::check::{Finding, RULES};
+use zeebe2faas_dev::engine::bpmn::parse;
 
 fn planted() -> Vec<std::path::PathBuf> {
     crate::files(&Path::new(FOLDER).join("mistakes"), "")
@@ -49,8 +50,24 @@ fn every_rule_finds_a_planted_mistake() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// The engine refuses what the real broker refuses (`tests/differential`).
+#[test]
+fn what_is_said_to_be_refused_at_deployment_is() {
+    for folder in planted() {
+        let refused = found(&folder).into_iter().find(|finding| finding.rule.why.starts_with("Zeebe refuses the file"));
+        if let Some(finding) = refused {
+            let content = fs::read(&finding.place.file).unwrap();
+            assert!(parse(&content).is_err(), "{finding:?}");
+        }
+    }
+}
+
 #[test]
 fn what_the_mistakes_are_planted_in_is_good() {
+    for file in crate::files(&Path::new(FOLDER).join("good"), ".bpmn") {
+        parse(&fs::read(&file).unwrap()).unwrap();
+    }
+
     let found = found(&Path::new(FOLDER).join("good"));
     assert!(found.is_empty(), "{}", zeebe2faas::check::output::text(&found));
 }
