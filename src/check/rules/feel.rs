@@ -68,7 +68,7 @@ pub(super) const TIMER_VALUE: Rule = Rule {
     id: "timer-value",
     severity: Severity::Error,
     what: "A timer's value is no ISO 8601 duration, date or cycle",
-    why: "Zeebe refuses the file, or an incident stands when the timer begins",
+    why: "an incident stands where the timer begins; of a start event, Zeebe refuses the file",
     advice: "PT5H, P1D, 2026-12-24T18:00:00Z, R3/PT10M, or an expression",
 };
 
