@@ -18,8 +18,10 @@ pub(super) struct Document {
 pub(super) struct Process {
     pub id: String,
     pub executable: bool,
-    /// Of the process and its start events: what people are told of its inputs and errors.
+    /// Of the process and its start events: what people are told of its inputs, results and errors.
     pub documentation: String,
+    /// The part of it about inputs.
+    pub takes: String,
     /// Inputs that somebody names: `zeebe:property inputs`, `FILE.vars.json`, `--variables`.
     pub inputs: BTreeSet<String>,
     pub elements: Vec<Element>,
@@ -225,11 +227,19 @@ impl Process {
         self.elements.iter().enumerate().filter(move |(_, event)| event.attached_to == Some(element))
     }
 
-    /// Whether documentation has this word.
+    /// Whether the documentation has this word.
     pub fn documents(&self, word: &str) -> bool {
-        let part = |c: char| c.is_alphanumeric() || c == '_';
-        self.documentation.match_indices(word).any(|(at, _)| {
-            !self.documentation[..at].ends_with(part) && !self.documentation[at + word.len()..].starts_with(part)
-        })
+        has_word(&self.documentation, word)
     }
+
+    /// Whether the documentation names it as an input.
+    pub fn takes(&self, word: &str) -> bool {
+        has_word(&self.takes, word)
+    }
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let mut places = text.match_indices(word).map(|(at, _)| (&text[..at], &text[at + word.len()..]));
+    places.any(|(before, after)| !before.ends_with(part) && !after.starts_with(part))
 }

@@ -104,6 +104,7 @@ impl<'a> Reader<'a, '_> {
             id: node.attribute("id").unwrap_or_default().to_owned(),
             executable: node.attribute("isExecutable") == Some("true"),
             documentation: documentation(node),
+            takes: String::new(),
             inputs: declared(node),
             elements: Vec::new(),
             flows: Vec::new(),
@@ -111,6 +112,7 @@ impl<'a> Reader<'a, '_> {
         let mut scope = Scope { process: &mut process, nodes: Vec::new(), flows: Vec::new(), by_id: HashMap::new() };
         self.scope(node, None, &mut scope);
         let Scope { nodes, flows, by_id, .. } = scope;
+        process.takes = takes(&process.documentation);
         self.connect(&mut process, &flows, &by_id);
         for (index, node) in nodes.into_iter().enumerate() {
             self.refer(&mut process, index, node, &by_id, &flows);
@@ -272,7 +274,24 @@ fn timer(definition: Node, lines: &Lines) -> Option<Timer> {
 }
 
 fn documentation(node: Node) -> String {
-    children(node).filter(|part| part.tag_name().name() == "documentation").map(|part| text(part) + "\n").collect()
+    children(node).filter(|part| part.tag_name().name() == "documentation").map(|part| text(part) + "\n\n").collect()
+}
+
+/// The paragraph that begins with `Takes`, where there is one, else all; what is in parentheses is for people only.
+fn takes(documentation: &str) -> String {
+    let mut paragraphs = documentation.split("\n\n");
+    let paragraph = paragraphs.find(|paragraph| paragraph.trim_start().starts_with("Takes")).unwrap_or(documentation);
+    let mut depth = 0_u32;
+    let outside = paragraph.chars().filter(|c| {
+        let inside = depth > 0 || *c == '(';
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        !inside
+    });
+    outside.collect()
 }
 
 /// The property `inputs`: names, separated by commas or blanks.

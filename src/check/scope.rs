@@ -21,9 +21,10 @@ impl View<'_> {
     /// Whether the variable is known where `reader` reads it.
     pub fn known(&self, name: &str, reader: usize, role: Role) -> Known {
         let element = self.element(reader);
-        // Whatever the called process or the job brings can be mapped.
         let answered = matches!(role, Role::Output | Role::OutputElement | Role::Completion | Role::Condition);
-        if (element.kind == Kind::Call && answered) || self.is_local(name, reader, role) {
+        // Whatever the called process, the job, the message or the error brings can be mapped.
+        let brought = answered && (element.kind == Kind::Call || self.brings_anything(reader));
+        if brought || self.is_local(name, reader, role) {
             return Known::Set;
         }
         // What is within the reader is done when its own outputs are made.
@@ -96,12 +97,14 @@ impl View<'_> {
         })
     }
 
-    /// Whether what it brings is only known at run time: jobs of other workers, people, messages, called processes.
+    /// Whether it may set variables of any name: output mappings say which.
     pub fn may_set_anything(&self, index: usize) -> bool {
+        self.element(index).outputs.is_empty() && self.brings_anything(index)
+    }
+
+    /// Whether what it brings is only known at run time: jobs of other workers, people, messages, called processes.
+    fn brings_anything(&self, index: usize) -> bool {
         let element = self.element(index);
-        if !element.outputs.is_empty() {
-            return false;
-        }
         let ours = self.calls.iter().any(|call| call.index == index);
         let brings = match &element.event {
             Some(Event::Message(_)) => element.waits() && !self.waits.is_matched(index),

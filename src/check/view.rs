@@ -84,6 +84,13 @@ impl<'a> View<'a> {
         Finding { rule, place, message: message.into() }
     }
 
+    /// Whether an element waits for a message that calls send.
+    pub fn waits_for_calls(&self, element: usize) -> bool {
+        let name = self.message(element).and_then(|message| message.name.constant());
+        name.is_some_and(|name| self.calls.iter().filter_map(Call::awaited).any(|(sent, _)| sent == name))
+            || self.waits.concerns(element)
+    }
+
     /// The names of the variables that calls give.
     pub fn results(&self) -> impl Iterator<Item = &str> {
         self.calls.iter().filter(|call| call.throws.is_none()).filter_map(|call| call.result.as_deref())

@@ -25,6 +25,12 @@ pub(super) enum Miss {
 }
 
 impl Waits {
+    /// Whether it waits for a call, or is meant to.
+    pub fn concerns(&self, element: usize) -> bool {
+        let missed = |miss: &Miss| matches!(miss, Miss::Name(waiter) | Miss::Key(waiter) if *waiter == element);
+        self.is_matched(element) || self.missed.iter().any(|(_, miss)| miss.as_ref().is_some_and(missed))
+    }
+
     pub fn is_matched(&self, element: usize) -> bool {
         self.matched.iter().any(|(_, waiter)| *waiter == element)
     }

@@ -8,6 +8,7 @@ mod functions;
 mod headers;
 mod outcome;
 mod results;
+mod spelling;
 pub(super) mod structure;
 mod times;
 mod variables;
@@ -42,6 +43,7 @@ pub const RULES: &[&Rule] = &[
     &variables::UNSET_NAME,
     &variables::OUTSIDE_VARIABLE,
     &variables::MISSING_INPUT,
+    &spelling::MISSPELT_VARIABLE,
     &outcome::UNKNOWN_FIELD,
     &outcome::UNKNOWN_STATUS,
     &headers::JOB_TYPE,
@@ -104,4 +106,5 @@ pub(super) fn process(view: &View<'_>, all: &[View<'_>], findings: &mut Vec<Find
     }
     structure::check(view, all, findings);
     variables::check(view, all, findings);
+    spelling::check(view, all, findings);
 }

@@ -64,9 +64,7 @@ enum Inputs {
 pub(super) fn check(view: &View<'_>, all: &[View<'_>], findings: &mut Vec<Finding>) {
     let unset = unset(view);
     let inputs = match inputs(view, all) {
-        Inputs::Unknown if unset.iter().any(|unset| view.process.documents(&unset.name)) => {
-            Inputs::Named(BTreeSet::new())
-        }
+        Inputs::Unknown if unset.iter().any(|unset| view.process.takes(&unset.name)) => Inputs::Named(BTreeSet::new()),
         inputs => inputs,
     };
     let mut told = BTreeSet::new();
@@ -74,7 +72,7 @@ pub(super) fn check(view: &View<'_>, all: &[View<'_>], findings: &mut Vec<Findin
         let given = match &inputs {
             Inputs::All => true,
             Inputs::Unknown => false,
-            Inputs::Named(names) => names.contains(&unset.name) || view.process.documents(&unset.name),
+            Inputs::Named(names) => names.contains(&unset.name) || view.process.takes(&unset.name),
         };
         if given {
             continue;
@@ -128,9 +126,12 @@ fn unset(view: &View<'_>) -> Vec<Unset> {
         let Some(expression) = found_use.text.expression() else { continue };
         let mut seen = BTreeSet::new();
         for reading in expression.readings() {
-            // Whether a call id is there is what `waiting` asks.
-            let is_call_id = found_use.role == Role::Key && reading.path.get(1).is_some_and(|field| field == "callId");
-            let Some(name) = reading.path.into_iter().next().filter(|_| !is_call_id) else { continue };
+            let Some(name) = reading.path.into_iter().next() else { continue };
+            // Whether it is a call's id is what `waiting` asks.
+            let by_waiting = found_use.role == Role::Key && view.waits_for_calls(found_use.element);
+            if by_waiting {
+                continue;
+            }
             if reading.may_be_missing || optional.contains(&name) || !seen.insert(name.clone()) {
                 continue;
             }
@@ -173,7 +174,7 @@ fn missing_inputs(view: &View<'_>, all: &[View<'_>], findings: &mut Vec<Finding>
         let mut missing = BTreeSet::new();
         for unset in unset(process) {
             // An expression may get by without; what the documentation names is meant to be there.
-            let needed = unset.by_command || process.process.documents(&unset.name);
+            let needed = unset.by_command || process.process.takes(&unset.name);
             if needed && !element.keeps(&unset.name) && missing.insert(unset.name.clone()) {
                 let message =
                     format!("process `{}` needs `{}`, which is not mapped here", process.process.id, unset.name);
