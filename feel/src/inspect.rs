@@ -6,8 +6,8 @@ use super::syntax::{Arguments, Comparator, Exp, Node};
 use super::value::Value;
 
 /// Functions of feel-scala that this crate does not evaluate, those of releases after 1.18.0 among them.
-const ELSEWHERE: [&str; 9] =
-    ["uuid", "random number", "from json", "to json", "is blank", "list replace", "partition", "fromAi", "get_or_else"];
+const ELSEWHERE: [&str; 8] =
+    ["uuid", "random number", "from json", "to json", "is blank", "list replace", "partition", "fromAi"];
 /// Functions that say what holds when an argument is missing.
 const FORGIVING: [&str; 2] = ["is defined", "get or else"];
 
@@ -70,12 +70,6 @@ impl Expression {
         };
         called.retain(|name| !known(name));
         called
-    }
-
-    /// Whether it is this variable, or entry in a variable, and nothing else.
-    #[must_use]
-    pub fn is_path(&self, path: &[&str]) -> bool {
-        matches!(&*self.root, Exp::Variable(names) if names.iter().map(String::as_str).eq(path.iter().copied()))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::check::{
     finding::{Finding, Rule, Severity},
     model::Kind,
     scope::Known,
-    view::{Role, View},
+    view::{Role, Use, View},
 };
 use std::collections::BTreeSet;
 
@@ -99,7 +99,13 @@ pub(super) fn check(view: &View<'_>, all: &[View<'_>], findings: &mut Vec<Findin
 
 /// What is read and not set within the process, in the order of the elements.
 fn unset(view: &View<'_>) -> Vec<Unset> {
-    let optional = view.optional();
+    let mut found = by_commands(view);
+    by_expressions(view, &mut found);
+    found.sort_by_key(|unset| unset.line);
+    found
+}
+
+fn by_commands(view: &View<'_>) -> Vec<Unset> {
     let mut found = Vec::new();
     for call in &view.calls {
         let element = call.element;
@@ -122,16 +128,18 @@ fn unset(view: &View<'_>) -> Vec<Unset> {
             look(name, call.command_line(), format!("{source} needs `{name}`"));
         }
     }
-    for found_use in &view.uses {
+    found
+}
+
+fn by_expressions(view: &View<'_>, found: &mut Vec<Unset>) {
+    let optional = view.optional();
+    // Whether a key is a call's id is what `waiting` asks.
+    let by_waiting = |found: &&Use<'_>| found.role == Role::Key && view.waits_for_calls(found.element);
+    for found_use in view.uses.iter().filter(|found| !by_waiting(found)) {
         let Some(expression) = found_use.text.expression() else { continue };
         let mut seen = BTreeSet::new();
         for reading in expression.readings() {
             let Some(name) = reading.path.into_iter().next() else { continue };
-            // Whether it is a call's id is what `waiting` asks.
-            let by_waiting = found_use.role == Role::Key && view.waits_for_calls(found_use.element);
-            if by_waiting {
-                continue;
-            }
             if reading.may_be_missing || optional.contains(&name) || !seen.insert(name.clone()) {
                 continue;
             }
@@ -143,8 +151,6 @@ fn unset(view: &View<'_>) -> Vec<Unset> {
             }
         }
     }
-    found.sort_by_key(|unset| unset.line);
-    found
 }
 
 fn inputs(view: &View<'_>, all: &[View<'_>]) -> Inputs {
