@@ -2,6 +2,7 @@
 
 mod callback;
 mod calls;
+mod check;
 mod deploy;
 mod doctor;
 mod health;
@@ -58,6 +59,8 @@ enum Command {
     Render(render::Render),
     /// List the calls that the bridge knows, or show one
     Calls(calls::Calls),
+    /// Check BPMN, templates, functions and configuration against each other
+    Check(check::Check),
     /// Check the live systems and say what to change
     Doctor(doctor::Doctor),
     /// Ask whether the bridge works, as a container's health check does
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Publish(publish) => publish.execute(&context),
         Command::Render(render) => render.execute(&context),
         Command::Calls(calls) => calls.execute(&context),
+        Command::Check(check) => check.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),
         Command::Health(health) => health.execute(&context),
         Command::Key(key) => key.execute(&context),
