@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod listener;
 pub mod metrics;
 pub mod openfaas;
+pub mod otb;
 pub mod reload;
 pub mod secret;
 pub mod tls;

@@ -9,6 +9,7 @@ mod key;
 mod render;
 mod run;
 mod start;
+mod templates;
 
 use crate::{
     app::AppError,
@@ -52,6 +53,8 @@ enum Command {
     Start(start::Start),
     /// Show the command that a template makes of variables
     Render(render::Render),
+    /// Make command templates, and element templates for Camunda Modeler
+    Templates(templates::Templates),
     /// List the calls that the bridge knows, or show one
     Calls(calls::Calls),
     /// Check the live systems and say what to change
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Deploy(deploy) => deploy.execute(&context),
         Command::Start(start) => start.execute(&context),
         Command::Render(render) => render.execute(&context),
+        Command::Templates(templates) => templates.execute(&context),
         Command::Calls(calls) => calls.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),
         Command::Health(health) => health.execute(&context),

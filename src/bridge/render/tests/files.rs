@@ -54,10 +54,8 @@ fn the_shipped_templates_render_the_three_commands() {
         );
         assert_eq!(template.timeout, Some(Duration::from_secs(4 * 3600)));
     }
-    assert_eq!(
-        templates.names().collect::<Vec<_>>(),
-        ["bundle-to-perfect-sensor", "normalize-product", "ortho-rectification"]
-    );
+    let ours = templates.names().filter(|name| !name.starts_with("otb-")).collect::<Vec<_>>();
+    assert_eq!(ours, ["bundle-to-perfect-sensor", "normalize-product", "ortho-rectification"]);
 }
 
 #[test]
