@@ -2,7 +2,7 @@
 
 use super::schema::{
     Binding, Condition, Constraints, ElementTemplate, ElementType, Engines, Feel, Field, Group, Icon, Named, Offer,
-    OneOf, Pattern, Property,
+    OneOf, Property,
 };
 use super::{Application, Kind, Parameter};
 
@@ -15,9 +15,6 @@ const ENGINES: &str = "^8.6";
 const ICON: &str = "data:image/svg+xml;utf8,%3Csvg xmlns='http://www.w3.org/2000/svg' width='18' height='18' \
     fill='none' stroke='%23106b4f' stroke-width='1.4'%3E%3Ccircle cx='9' cy='9' r='7.3'/%3E%3Cellipse cx='9' cy='9' \
     rx='3.2' ry='7.3'/%3E%3Cpath d='M2 9h14M3 5.4h12M3 12.6h12'/%3E%3C/svg%3E";
-const INTEGER: Pattern = Pattern { value: "^$|^=|^-?[0-9]+$", message: "a whole number, or an expression" };
-const NUMBER: Pattern =
-    Pattern { value: "^$|^=|^-?[0-9]*[.]?[0-9]+([eE][-+]?[0-9]+)?$", message: "a number, or an expression" };
 /// Of the parameters that stand in none of OTB's groups.
 const ROOT: (&str, &str) = ("parameters", "Parameters");
 
@@ -103,11 +100,8 @@ fn fields(application: &Application, parameter: &Parameter) -> Vec<Property> {
     };
     let shaped = match &parameter.kind {
         Kind::Group => return Vec::new(),
-        // A field of type Number shows 0 where nothing is given.
-        Kind::Integer => {
-            Property { feel: Some(Feel::Optional), constraints: matching(is_required, INTEGER), ..property }
-        }
-        Kind::Float => Property { feel: Some(Feel::Optional), constraints: matching(is_required, NUMBER), ..property },
+        // Without FEEL Zeebe would take `2` for a text; and a field of type Number shows 0 where nothing is given.
+        Kind::Integer | Kind::Float => Property { feel: Some(Feel::Required), ..property },
         Kind::Text => Property { feel: Some(Feel::Optional), ..property },
         Kind::Texts => Property { field: Field::Text, feel: Some(Feel::Required), ..property },
         Kind::Boolean => {
@@ -139,11 +133,6 @@ fn fields(application: &Application, parameter: &Parameter) -> Vec<Property> {
 
 fn offer(name: &str, value: &str) -> Offer {
     Offer { name: name.to_owned(), value: value.to_owned() }
-}
-
-/// What must look like a number.
-fn matching(is_required: bool, pattern: Pattern) -> Option<Constraints> {
-    Some(Constraints { not_empty: is_required, pattern: Some(pattern) })
 }
 
 /// It is there when each choice above it is made, or left to OTB that makes it.

@@ -13,6 +13,7 @@ mod incidents;
 mod kill;
 mod load;
 mod matrix;
+mod modeler;
 mod openfaas;
 mod out_of_memory;
 mod outages;
