@@ -5,6 +5,7 @@ use super::{
     reply::{self, Answer},
 };
 use crate::{
+    clock::now_ms,
     ledger::{HeldJob, Pending, Reply},
     zeebe::{Client, Error, Message, Retry},
 };
@@ -75,7 +76,7 @@ impl Messenger {
     async fn answer(&self, held: &HeldJob, call: &Pending, outcome: &str, retry: Retry) -> Result<(), Undelivered> {
         let outcome: Outcome = serde_json::from_str(outcome)?;
         let answer = match &held.terms {
-            Some(terms) => reply::to_job(held.key, terms, &outcome, self.back_off),
+            Some(terms) => reply::to_job(held.key, terms, &outcome, self.back_off, now_ms()),
             None if outcome.status == Status::Succeeded => Answer::Complete,
             None => return Err(Undelivered::NotOurs(held.key)),
         };

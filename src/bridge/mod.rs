@@ -23,6 +23,7 @@ mod inbound;
 mod judge;
 mod outbound;
 pub mod outcome;
+mod pause;
 pub mod prepare;
 pub mod probe;
 pub mod progress;

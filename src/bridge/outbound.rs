@@ -3,7 +3,7 @@
 use super::{
     Bridge, Parts,
     events::Change,
-    log_failure,
+    log_failure, pause,
     prepare::{self, Begun, CALL_VARIABLE, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
     throw::{self, BpmnError},
@@ -16,12 +16,12 @@ use crate::{
     reload::Reloaded,
     zeebe::{Error as ZeebeError, FailJob, Job, Retry},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// How long one command to Zeebe is tried before the job's own lock takes over.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 /// When a job comes again whose last outcome was still on its way.
 const SETTLING: Duration = Duration::from_secs(1);
 /// The part of the lock after which no new submission is begun.
@@ -39,6 +39,9 @@ struct Plan {
 impl Bridge {
     pub(super) async fn begin(&self, job: &Job, permit: OwnedSemaphorePermit) {
         let Parts { settings, ledger, .. } = &*self.0;
+        if let Some(left) = pause::left(job, now_ms()) {
+            return self.pause(job, left).await;
+        }
         self.0.metrics.activated(&job.job_type);
         match throw::read(job) {
             Ok(None) => {}
@@ -145,14 +148,14 @@ impl Bridge {
         log_failure(self.0.ledger.nothing_queued(call.id.clone()).await);
         let retries = job.retries.saturating_sub(1);
         tracing::warn!(call = %call.id, job = job.key, retries, reason, "OpenFaaS did not take the call");
-        let fail = FailJob {
-            key: job.key,
-            retries,
-            back_off: self.0.settings.calls.retry_backoff,
-            message: format!("{}: {reason}", call.function),
+        let mut variables = Map::new();
+        if call.reply.holds_job() {
             // Whoever is handed the job next must not take the call for one that is under way.
-            variables: if call.reply.holds_job() { json!({ CALL_VARIABLE: null }) } else { Value::Null },
-        };
+            variables.insert(CALL_VARIABLE.to_owned(), Value::Null);
+        }
+        pause::note(&mut variables, now_ms(), self.0.settings.calls.retry_backoff);
+        let message = format!("{}: {reason}", call.function);
+        let fail = FailJob { key: job.key, retries, message, variables: variables.into(), ..FailJob::default() };
         self.fail(&fail).await;
         self.0.in_flight.release(&call.id);
     }
@@ -246,10 +249,9 @@ impl Bridge {
         tracing::error!(call = %call.id, job = job.key, element = job.element_id, mistake, "not submitted");
         let fail = FailJob {
             key: job.key,
-            retries: 0,
-            back_off: Duration::ZERO,
             message: mistake,
             variables: json!({ TRY_VARIABLE: call.attempt + 1 }),
+            ..FailJob::default()
         };
         self.fail(&fail).await;
         self.0.in_flight.release(&call.id);
@@ -276,9 +278,7 @@ impl Bridge {
             mistake,
             "not submitted"
         );
-        let back_off = Duration::ZERO;
-        let fail = FailJob { key: job.key, retries: 0, back_off, message: mistake, variables: Value::Null };
-        self.fail(&fail).await;
+        self.fail(&FailJob { key: job.key, message: mistake, ..FailJob::default() }).await;
     }
 
     async fn throw(&self, job: &Job, error: &BpmnError) {
@@ -307,20 +307,18 @@ impl Bridge {
         self.raise_incident(job, mistake).await;
     }
 
-    /// Zeebe hands it out again in a moment, with all its retries.
+    /// Zeebe hands it out again in a moment.
     async fn give_back(&self, job: &Job) {
         tracing::info!(job = job.key, "given back: the outcome of its last try is on its way to Zeebe");
-        let message = "given back untouched: the outcome of its last try is on its way".to_owned();
-        let (key, retries) = (job.key, job.retries);
-        self.fail(&FailJob { key, retries, back_off: SETTLING, message, variables: Value::Null }).await;
+        self.pause(job, SETTLING).await;
     }
 
-    /// Zeebe hands it out again in a moment, with all its retries, as the try that it had come to.
+    /// Zeebe hands it out again at once, with all its retries, as the try that it had come to.
     async fn bring_forward(&self, job: &Job, attempt: u32) {
         tracing::warn!(job = job.key, attempt, "set back by an outcome of long ago; going on where it was");
         let message = format!("given back untouched: it had come to try {attempt} before");
         let (key, retries, variables) = (job.key, job.retries, json!({ TRY_VARIABLE: attempt }));
-        self.fail(&FailJob { key, retries, back_off: SETTLING, message, variables }).await;
+        self.fail(&FailJob { key, retries, message, variables, ..FailJob::default() }).await;
     }
 
     async fn fail(&self, fail: &FailJob) {

@@ -19,6 +19,8 @@ use zeebe2faas_contract::CallId;
 pub const TRY_VARIABLE: &str = "zeebe2faasTry";
 /// Says that an earlier try of the job ran out of memory. Local to the task.
 pub const OOM_VARIABLE: &str = "zeebe2faasOom";
+/// Until when the job is not tried again, in milliseconds since 1970. Local to the task.
+pub const PAUSE_VARIABLE: &str = "zeebe2faasPause";
 /// Holds a [`Begun`] while a job stays open for its call. Local to the task.
 pub const CALL_VARIABLE: &str = "zeebe2faasCall";
 

@@ -2,14 +2,13 @@
 
 use super::{
     outcome::{Outcome, Status},
+    pause,
     prepare::{OOM_VARIABLE, TRY_VARIABLE},
 };
 use crate::{ledger::Terms, zeebe::FailJob};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// Longest pause before another try; it doubles with each.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
 /// How much of a program's last words an incident shows.
 const LOG_TAIL_CHARACTERS: usize = 2000;
 
@@ -31,12 +30,12 @@ pub enum Answer {
     },
 }
 
-/// The answer to the job `key`. `back_off` is the pause before the second try.
+/// The answer to the job `key` at `now_ms`. `back_off` is the pause before the second try; it doubles with each.
 ///
 /// A failure that could end otherwise is tried again while Zeebe has retries; any other, and the last one, is thrown as
 /// the BPMN error that the task names, or raises an incident. Whoever resolves that gets a new call. Where a person asked
 /// for another try it comes at once, and costs no retry.
-pub fn to_job(key: i64, terms: &Terms, outcome: &Outcome, back_off: Duration) -> Answer {
+pub fn to_job(key: i64, terms: &Terms, outcome: &Outcome, back_off: Duration, now_ms: u64) -> Answer {
     if outcome.status == Status::Succeeded {
         return Answer::Complete;
     }
@@ -46,17 +45,18 @@ pub fn to_job(key: i64, terms: &Terms, outcome: &Outcome, back_off: Duration) ->
     if outcome.out_of_memory {
         variables.insert(OOM_VARIABLE.to_owned(), Value::Bool(true));
     }
-    let variables = Value::Object(variables);
     if terms.retry_now {
         let retries = terms.retries.max(1);
-        return Answer::Fail(FailJob { key, retries, back_off: Duration::ZERO, message, variables });
+        return Answer::Fail(FailJob { key, retries, message, variables: variables.into(), ..FailJob::default() });
     }
     if let (0, Some(code)) = (retries, &terms.error_code) {
-        return Answer::Throw { code: code.clone(), message, next_try: variables };
+        return Answer::Throw { code: code.clone(), message, next_try: variables.into() };
     }
-    let doubled = back_off.saturating_mul(1u32.checked_shl(terms.attempt - 1).unwrap_or(u32::MAX));
-    let back_off = if retries == 0 { Duration::ZERO } else { doubled.min(LONGEST_BACK_OFF) };
-    Answer::Fail(FailJob { key, retries, back_off, message, variables })
+    if retries > 0 {
+        let doubled = back_off.saturating_mul(1u32.checked_shl(terms.attempt - 1).unwrap_or(u32::MAX));
+        pause::note(&mut variables, now_ms, doubled);
+    }
+    Answer::Fail(FailJob { key, retries, message, variables: variables.into(), ..FailJob::default() })
 }
 
 /// What the operator reads in the incident.
@@ -74,6 +74,7 @@ fn words(outcome: &Outcome) -> String {
 #[expect(clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::bridge::prepare::PAUSE_VARIABLE;
     use zeebe2faas_contract::CallId;
 
     fn terms(retries: i32) -> Terms {
@@ -85,7 +86,7 @@ mod tests {
     }
 
     fn failure(terms: &Terms, outcome: &Outcome) -> FailJob {
-        match to_job(7, terms, outcome, Duration::from_secs(30)) {
+        match to_job(7, terms, outcome, Duration::from_secs(30), 1_000) {
             Answer::Fail(failure) => failure,
             other => panic!("{other:?}"),
         }
@@ -95,7 +96,8 @@ mod tests {
     fn nothing_but_a_success_completes_the_job() {
         use Status::{Cancelled, Failed, Refused, Succeeded, TimedOut};
         for status in [Succeeded, Failed, Refused, TimedOut, Cancelled] {
-            let completes = matches!(to_job(7, &terms(3), &outcome(status, true), Duration::ZERO), Answer::Complete);
+            let completes =
+                matches!(to_job(7, &terms(3), &outcome(status, true), Duration::ZERO, 1_000), Answer::Complete);
             assert_eq!(completes, status == Succeeded, "{status:?}");
         }
     }
@@ -103,8 +105,8 @@ mod tests {
     #[test]
     fn a_failure_that_may_pass_is_tried_again_under_a_new_call_id_after_a_growing_pause() {
         let failure = failure(&terms(3), &outcome(Status::Failed, true));
-        assert_eq!((failure.key, failure.retries, failure.back_off), (7, 2, Duration::from_secs(60)));
-        assert_eq!(failure.variables, serde_json::json!({ TRY_VARIABLE: 3 }));
+        assert_eq!((failure.key, failure.retries, failure.back_off), (7, 2, Duration::ZERO));
+        assert_eq!(failure.variables, serde_json::json!({ TRY_VARIABLE: 3, PAUSE_VARIABLE: 61_000 }));
     }
 
     #[test]
@@ -112,7 +114,8 @@ mod tests {
         for (retries, retryable) in [(1, true), (3, false), (0, true)] {
             let outcome = outcome(Status::Failed, retryable);
             let failure = failure(&terms(retries), &outcome);
-            assert_eq!((failure.retries, failure.back_off), (0, Duration::ZERO));
+            assert_eq!(failure.retries, 0);
+            assert_eq!(failure.variables.get(PAUSE_VARIABLE), None);
             assert!(failure.message.contains(outcome.call_id.as_str()), "{}", failure.message);
         }
     }
@@ -120,7 +123,7 @@ mod tests {
     #[test]
     fn a_task_that_names_a_bpmn_error_throws_it_when_no_try_is_left() {
         let terms = Terms { error_code: Some("NO_ORTHO".into()), ..terms(1) };
-        let answer = to_job(7, &terms, &outcome(Status::TimedOut, true), Duration::ZERO);
+        let answer = to_job(7, &terms, &outcome(Status::TimedOut, true), Duration::ZERO, 1_000);
         assert!(matches!(answer, Answer::Throw { code, .. } if code == "NO_ORTHO"));
         assert_eq!(failure(&Terms { retries: 2, ..terms }, &outcome(Status::TimedOut, true)).retries, 1);
     }
@@ -129,9 +132,12 @@ mod tests {
     fn a_person_who_asks_for_another_try_gets_it_at_once_whatever_is_left() {
         let terms = Terms { retry_now: true, error_code: Some("NO_ORTHO".into()), ..terms(1) };
         let failure = failure(&terms, &outcome(Status::Cancelled, false));
-        assert_eq!((failure.retries, failure.back_off), (1, Duration::ZERO));
-        assert_eq!(failure.variables[TRY_VARIABLE], 3);
-        assert!(matches!(to_job(7, &terms, &outcome(Status::Succeeded, false), Duration::ZERO), Answer::Complete));
+        assert_eq!(failure.retries, 1);
+        assert_eq!(failure.variables, serde_json::json!({ TRY_VARIABLE: 3 }));
+        assert!(matches!(
+            to_job(7, &terms, &outcome(Status::Succeeded, false), Duration::ZERO, 1_000),
+            Answer::Complete
+        ));
     }
 
     #[test]

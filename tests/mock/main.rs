@@ -11,6 +11,7 @@ mod doctor;
 mod functions_doc;
 mod otb_templates;
 mod page;
+mod pauses;
 mod progress;
 mod proof_of_concept;
 mod recovery;
