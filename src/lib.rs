@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod listener;
 pub mod metrics;
 pub mod openfaas;
+pub mod otb;
 pub mod reload;
 pub mod secret;
 pub mod stack;

@@ -11,6 +11,7 @@ mod publish;
 mod render;
 mod run;
 mod start;
+mod templates;
 
 use crate::{
     app::AppError,
@@ -57,6 +58,8 @@ enum Command {
     Publish(publish::Publish),
     /// Show the command that a template makes of variables
     Render(render::Render),
+    /// Make command templates, and element templates for Camunda Modeler
+    Templates(templates::Templates),
     /// List the calls that the bridge knows, or show one
     Calls(calls::Calls),
     /// Check BPMN, templates, functions and configuration against each other
@@ -135,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Start(start) => start.execute(&context),
         Command::Publish(publish) => publish.execute(&context),
         Command::Render(render) => render.execute(&context),
+        Command::Templates(templates) => templates.execute(&context),
         Command::Calls(calls) => calls.execute(&context),
         Command::Check(check) => check.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),

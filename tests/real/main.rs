@@ -15,6 +15,7 @@ mod kill;
 mod library;
 mod load;
 mod matrix;
+mod modeler;
 mod openfaas;
 mod out_of_memory;
 mod outages;

@@ -1,5 +1,6 @@
 use super::error::{Source, TemplateError};
 use super::explain::{self, Variables};
+use super::file::LAST_WORD;
 use super::guard::{Guarded, guard};
 use super::marks::{self, Rendered};
 use super::{budget, engine, words};
@@ -124,6 +125,15 @@ impl Template {
     /// the program.
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+
+    /// The declared outputs that this command of it has: a condition may have left one out.
+    pub fn outputs_of(&self, command: &Command) -> Vec<String> {
+        let has = |output: &str| {
+            let dashed = |arg: &String| arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')) == Some(output);
+            output == LAST_WORD || command.args.iter().skip(1).any(dashed)
+        };
+        self.outputs.iter().filter(|output| has(output)).cloned().collect()
     }
 
     /// Renders the command from a job's variables, which override the site's constants unless they are null.
