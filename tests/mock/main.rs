@@ -9,6 +9,7 @@ mod callbacks;
 mod command_line;
 mod doctor;
 mod functions_doc;
+mod otb_templates;
 mod page;
 mod pauses;
 mod progress;
