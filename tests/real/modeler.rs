@@ -66,6 +66,7 @@ async fn exported(folder: &Path) -> Vec<PathBuf> {
     let mut make = Command::new(binaries().join("zeebe2faas"));
     make.args(["templates", "otb", "--all", "--templates"]).arg(folder.join("templates"));
     ended_well(make.arg("--element-templates").arg(&generated).current_dir(folder)).await;
+    assert!(fs::read_dir(&generated).unwrap().count() > 90, "all of OTB's");
     let mut browse = Command::new("node");
     browse.args(["--test", "modeler/modeler.test.js"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/browser"));
     ended_well(browse.env("GENERATED", &generated).env("EXPORTS", &exports)).await;
