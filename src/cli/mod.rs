@@ -2,6 +2,7 @@
 
 mod callback;
 mod calls;
+mod check;
 mod deploy;
 mod doctor;
 mod health;
@@ -61,6 +62,8 @@ enum Command {
     Templates(templates::Templates),
     /// List the calls that the bridge knows, or show one
     Calls(calls::Calls),
+    /// Check BPMN, templates, functions and configuration against each other
+    Check(check::Check),
     /// Check the live systems and say what to change
     Doctor(doctor::Doctor),
     /// Ask whether the bridge works, as a container's health check does
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Render(render) => render.execute(&context),
         Command::Templates(templates) => templates.execute(&context),
         Command::Calls(calls) => calls.execute(&context),
+        Command::Check(check) => check.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),
         Command::Health(health) => health.execute(&context),
         Command::Key(key) => key.execute(&context),

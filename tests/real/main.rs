@@ -4,6 +4,7 @@
 mod broker;
 mod callback_ack;
 mod chain;
+mod check;
 mod clients;
 mod compose;
 mod descriptor;
