@@ -30,7 +30,7 @@ async fn diagrams_that_the_modeler_makes_of_our_templates_deploy_and_run() {
 
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut deploy = Command::new(binaries().join("zeebe2faas"));
-    deploy.arg("deploy").args(&exports).args(files(&repository.join("bpmn"))).current_dir(folder.path());
+    deploy.arg("deploy").args(&exports).args(files(&repository.join("bpmn"))).current_dir(&repository);
     ended_well(deploy.env("ZEEBE_ADDRESS", broker().await.grpc_address())).await;
 
     let site = site(&exports).await;
