@@ -34,7 +34,6 @@ pub struct Core {
     pub(super) bridge: Bridge,
     pub(super) parts: Parts,
     zeebe: Client,
-    ledger: Ledger,
     steps_stop: CancellationToken,
 }
 
@@ -51,8 +50,9 @@ impl Core {
     pub fn new(settings: Settings, peers: Peers, ledger: Ledger) -> Result<Self, AppError> {
         let templates = load_templates(&settings)?;
         let (zeebe, steps_stop) = (peers.zeebe.clone(), CancellationToken::new());
-        let bridge = Bridge::new(settings, templates, peers, ledger.clone(), Metrics::default(), steps_stop.clone());
-        Ok(Self { bridge, parts: Parts::default(), zeebe, ledger, steps_stop })
+        let metrics = Metrics::new(zeebe.retries(), ledger.commits());
+        let bridge = Bridge::new(settings, templates, peers, ledger, metrics, steps_stop.clone());
+        Ok(Self { bridge, parts: Parts::default(), zeebe, steps_stop })
     }
 
     /// The steps, and what they are doing.
@@ -80,7 +80,7 @@ impl Core {
     where
         L: Future<Output = ()> + Send + 'static,
     {
-        let Self { bridge, mut parts, zeebe, ledger, steps_stop } = self;
+        let Self { bridge, mut parts, zeebe, steps_stop } = self;
         let settings = bridge.settings();
         let mut readiness = Readiness::default();
         let permits = take_up(&bridge, &settings.workers).await?;
@@ -95,7 +95,6 @@ impl Core {
         let listeners_stop = CancellationToken::new();
         let shown = Admin {
             bridge: bridge.clone(),
-            ledger,
             ledger_path: settings.ledger.clone(),
             readiness: readiness.clone(),
             stop: listeners_stop.clone(),

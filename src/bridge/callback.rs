@@ -32,16 +32,19 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let Some((claims, token)) = open(token, &headers, &bridge.settings().keys.token.current()) else {
-        bridge.metrics().callback("rejected");
-        return UNAUTHORIZED;
+    let (claims, token) = match open(token, &headers, &bridge.settings().keys.token.current()) {
+        Ok(genuine) => genuine,
+        Err(reason) => {
+            bridge.metrics().rejected_callback(reason);
+            return UNAUTHORIZED;
+        }
     };
     let taken = bridge.clone().take(claims, token, headers, body);
     match bridge.0.tasks.spawn(taken).await {
         Ok(Some(Ok(()))) => (StatusCode::OK, "ok\n"),
         Ok(Some(Err(NotTaken))) => (StatusCode::SERVICE_UNAVAILABLE, "neither ledger nor Zeebe can take it\n"),
         Ok(None) => {
-            bridge.metrics().callback("rejected");
+            bridge.metrics().rejected_callback("handed_on");
             UNAUTHORIZED
         }
         Err(error) => {
@@ -54,15 +57,18 @@ async fn receive(
 pub(super) const UNAUTHORIZED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "unauthorized\n");
 
 /// What a genuine token says, if the callback does not say itself that it is another call's; OpenFaaS says whose it is.
+/// Else why not, in a word for the figures; the sender never learns it.
 pub(super) fn open(
     token: Result<Path<String>, PathRejection>,
     headers: &HeaderMap,
     ring: &KeyRing,
-) -> Option<(Claims, String)> {
-    let Path(token) = token.ok()?;
-    let claims = Claims::open(&token, ring, now_ms())?;
+) -> Result<(Claims, String), &'static str> {
+    let Path(token) = token.map_err(|_| "forged")?;
+    let Some(claims) = Claims::open(&token, ring, now_ms()) else {
+        return Err(if Claims::open(&token, ring, 0).is_some() { "expired" } else { "forged" });
+    };
     let is_its_own = headers.get("x-call-id").is_none_or(|id| id.as_bytes() == claims.call_id().as_str().as_bytes());
-    is_its_own.then_some((claims, token))
+    if is_its_own { Ok((claims, token)) } else { Err("another_call") }
 }
 
 /// Reads the body, within its limits of size and time. What arrived of a body that breaks off or stalls counts as a cut

@@ -83,7 +83,7 @@ impl Bridge {
     /// The ledger has the end of a call.
     fn ended(&self, call: &Pending, outcome: &Outcome, ended_ms: u64) {
         self.0.holds.release(&call.id);
-        self.0.metrics.outcome(&call.function, outcome);
+        self.0.metrics.outcome(&call.function, outcome, ended_ms);
         self.0.in_flight.end(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
         tracing::info!(
@@ -164,6 +164,7 @@ impl Bridge {
             match delivery {
                 Ok(()) => bridge.delivered(slot, &call).await,
                 Err(error) => {
+                    bridge.0.metrics.delivery_refused();
                     tracing::error!(call = %call.id, %error, again_in = ?REFUSED_PAUSE, "Zeebe refuses the outcome");
                     slot.rest(REFUSED_PAUSE).await;
                 }
@@ -199,8 +200,12 @@ impl Bridge {
         let now_ms = now_ms();
         let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
         match self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await {
-            Err(LedgerError::Stopped) => Ok(()),
-            written => written,
+            Ok(Some(ended_ms)) => {
+                self.0.metrics.delivered(Duration::from_millis(now_ms.saturating_sub(ended_ms)));
+                Ok(())
+            }
+            Ok(None) | Err(LedgerError::Stopped) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -53,7 +53,7 @@ use deadline::Deadlines;
 use deliver::{Deliveries, Messenger};
 use events::{Change, Events};
 use hold::Holds;
-use in_flight::{InFlight, Load, Taken};
+use in_flight::{Counts, InFlight, Load, Taken};
 use judge::Judge;
 use render::Templates;
 use replicas::Replicas;
@@ -221,6 +221,11 @@ impl Bridge {
     /// What changes of the calls.
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// How many calls are in flight, and how they stand.
+    pub fn counts(&self) -> Counts {
+        self.0.in_flight.counts()
     }
 
     /// How many calls are in flight.

@@ -149,7 +149,7 @@ async fn receive(
 ) -> (StatusCode, &'static str) {
     let genuine = callback::open(token, &headers, &relay.0.settings.keys.token.current());
     // No bridge hands anything on to this one.
-    let Some((claims, token)) = genuine.filter(|_| !headers.contains_key(HANDED_ON_HEADER)) else {
+    let Some((claims, token)) = genuine.ok().filter(|_| !headers.contains_key(HANDED_ON_HEADER)) else {
         return UNAUTHORIZED;
     };
     let taken = relay.clone().take(claims, token, headers, body);
