@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
+use tracing::Instrument;
 use zeebe2faas_contract::KeyRing;
 
 /// The callback listener's routes. A request that is not genuine learns nothing but 401.
@@ -39,8 +40,9 @@ async fn receive(
             return UNAUTHORIZED;
         }
     };
+    let span = claims.span();
     let taken = bridge.clone().take(claims, token, headers, body);
-    match bridge.0.tasks.spawn(taken).await {
+    match bridge.0.tasks.spawn(taken.instrument(span)).await {
         Ok(Some(Ok(()))) => (StatusCode::OK, "ok\n"),
         Ok(Some(Err(NotTaken))) => (StatusCode::SERVICE_UNAVAILABLE, "neither ledger nor Zeebe can take it\n"),
         Ok(None) => {
@@ -94,7 +96,7 @@ impl Bridge {
     /// Reads the body and acts on it. Nothing where it claims to come from another replica and does not.
     async fn take(self, claims: Claims, token: String, headers: HeaderMap, body: Body) -> Option<Result<(), NotTaken>> {
         let Some(_turn) = self.turns().begin(claims.call_id()) else {
-            tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one's body is not read");
+            tracing::warn!("many callbacks of one call at once; this one's body is not read");
             return Some(self.take_unread(claims.into_pending()).await);
         };
         let handed_on = headers.contains_key(HANDED_ON_HEADER);

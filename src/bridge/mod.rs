@@ -12,6 +12,7 @@ mod body;
 pub mod callback;
 mod cancel;
 pub mod classify;
+mod context;
 pub mod deadline;
 pub mod deliver;
 pub mod events;
@@ -65,6 +66,7 @@ use std::{
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span};
 use turns::Turns;
 use zeebe2faas_contract::{CallId, Progress};
 
@@ -262,10 +264,16 @@ impl Bridge {
         Ok(())
     }
 
+    /// Goes on beside the steps until the bridge stops: the next start takes it up again.
+    fn beside(&self, span: Span, work: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(work).instrument(span));
+    }
+
     /// Begins to work a job; the permit is kept until Zeebe has the call's outcome.
     pub fn work(&self, job: Job, permit: OwnedSemaphorePermit) {
         let bridge = self.clone();
-        self.0.tasks.spawn(async move { bridge.begin(&job, permit).await });
+        let span = context::of_job(&job);
+        self.0.tasks.spawn(async move { bridge.begin(&job, permit).await }.instrument(span));
     }
 }
 

@@ -102,7 +102,7 @@ impl<'a> Ready<'a> {
             let reason = match self.once(gateway).await {
                 Submission::Queued => return Submitted::Queued,
                 Submission::Never(reason) if maybe_queued => {
-                    tracing::warn!(call = %self.call_id, reason, "refused now, but an earlier submission may be queued");
+                    tracing::warn!(reason, "refused now, but an earlier submission may be queued");
                     return Submitted::Queued;
                 }
                 Submission::Never(reason) => return Submitted::Never(reason),
@@ -110,7 +110,7 @@ impl<'a> Ready<'a> {
                 Submission::Unknown(reason) => {
                     maybe_queued = true;
                     if !resubmit {
-                        tracing::warn!(call = %self.call_id, reason, "may be queued; waiting for callback or deadline");
+                        tracing::warn!(reason, "may be queued; waiting for callback or deadline");
                         return Submitted::Queued;
                     }
                     reason
@@ -119,7 +119,7 @@ impl<'a> Ready<'a> {
             if left <= pause {
                 return if maybe_queued { Submitted::Unsure(reason) } else { Submitted::NotNow(reason) };
             }
-            tracing::debug!(call = %self.call_id, reason, ?pause, "submitting again");
+            tracing::debug!(reason, ?pause, "submitting again");
             tokio::time::sleep(pause.mul_f64(0.5 + fraction() / 2.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

@@ -67,6 +67,8 @@ impl NewCall {
             result: self.result.clone(),
             tenant: self.tenant.clone(),
             deadline_ms,
+            process_instance_key: self.process_instance_key,
+            element_id: self.element_id.clone(),
         }
     }
 }
@@ -255,6 +257,10 @@ pub struct Pending {
     pub tenant: String,
     /// When it must have ended.
     pub deadline_ms: u64,
+    /// The process instance; 0 where an old token does not tell.
+    pub process_instance_key: i64,
+    /// The service task; empty where an old token does not tell.
+    pub element_id: String,
 }
 
 /// What an outcome's arrival did.

@@ -84,7 +84,7 @@ impl Ledger {
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(&query)?;
-                statement.query_map([limit], |row| Ok((pending(row)?, row.get(7)?)))?.collect()
+                statement.query_map([limit], |row| Ok((pending(row)?, row.get(9)?)))?.collect()
             })
             .await
     }
@@ -103,7 +103,7 @@ impl Ledger {
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(&query)?;
-                statement.query_map([], |row| Ok((pending(row)?, row.get(7)?)))?.collect()
+                statement.query_map([], |row| Ok((pending(row)?, row.get(9)?)))?.collect()
             })
             .await
     }

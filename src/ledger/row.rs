@@ -6,7 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use zeebe2faas_contract::{CallId, Resources};
 
 /// What [`pending`] reads.
-pub(super) const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms";
+pub(super) const PENDING: &str =
+    "call_id, function, run_once, reply, result, tenant, deadline_ms, process_instance_key, element_id";
 
 pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
@@ -17,6 +18,8 @@ pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
         result: row.get(4)?,
         tenant: row.get(5)?,
         deadline_ms: row.get(6)?,
+        process_instance_key: row.get(7)?,
+        element_id: row.get(8)?,
     })
 }
 

@@ -9,6 +9,7 @@ mod callbacks;
 mod command_line;
 mod doctor;
 mod functions_doc;
+mod log;
 mod page;
 mod pauses;
 mod progress;
