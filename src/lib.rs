@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`cli`] starts it, [`config`] checks the settings, [`app`] builds and runs, [`bridge`] has the
 //! steps, which use [`zeebe`], [`openfaas`] and the [`ledger`]; [`listener`] lets callbacks in, [`admin`] shows it,
-//! [`doctor`] checks what is around it. Time ([`clock`]), randomness ([`chance`]) and HTTP ([`transport`]) go through one
+//! [`metrics`] and [`traces`] tell how it went, [`doctor`] checks what is around it. Time ([`clock`]), randomness ([`chance`]) and HTTP ([`transport`]) go through one
 //! place each, which a simulation replaces.
 
 pub mod admin;
@@ -21,5 +21,6 @@ pub mod openfaas;
 pub mod reload;
 pub mod secret;
 pub mod tls;
+pub mod traces;
 pub mod transport;
 pub mod zeebe;

@@ -151,6 +151,11 @@ impl Metrics {
         self.figures.progress.get_or_create(&Verdict { verdict }).inc();
     }
 
+    /// Traces of so many calls were `exported`, `refused` by the collector, or `dropped` without having been sent.
+    pub fn traces(&self, verdict: &'static str, count: u64) {
+        self.figures.traces.get_or_create(&Verdict { verdict }).inc_by(count);
+    }
+
     /// The text that Prometheus reads, with the gauges as they are now.
     pub fn encode(&self, standing: &Standing) -> Result<String, fmt::Error> {
         let _alone = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
@@ -218,6 +223,7 @@ mod tests {
         metrics.delivered(Duration::from_secs(1));
         metrics.delivery_refused();
         metrics.progress("taken");
+        metrics.traces("exported", 1);
         let id = CallId::new("c", 1, 1);
         let outcome = Outcome::plain(id, "otbcli".into(), Status::Succeeded, String::new(), false);
         let outcome = Outcome { started_at_ms: Some(1000), duration_seconds: Some(2.0), ..outcome };

@@ -11,6 +11,7 @@ use crate::{
     config::{Settings, Worker},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
+    traces::Traces,
     zeebe::{Client, JobQuery},
 };
 use axum::Router;
@@ -25,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 const WORKER_NAME: &str = "zeebe2faas";
 /// How long a poll waits in Zeebe for a job where nothing is streamed.
 const LONG_POLL: Duration = Duration::from_secs(10);
+
+/// How long a stop waits for traces that are not exported yet.
+const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// How many calls in flight are named when the bridge stops.
 const SHOWN_IN_FLIGHT: usize = 20;
@@ -51,8 +55,17 @@ impl Core {
         let templates = load_templates(&settings)?;
         let (zeebe, steps_stop) = (peers.zeebe.clone(), CancellationToken::new());
         let metrics = Metrics::new(zeebe.retries(), ledger.commits());
-        let bridge = Bridge::new(settings, templates, peers, ledger, metrics, steps_stop.clone());
-        Ok(Self { bridge, parts: Parts::default(), zeebe, steps_stop })
+        let mut parts = Parts::default();
+        let traces = match &settings.traces {
+            None => Traces::default(),
+            Some(known) => {
+                let (traces, exporter) = Traces::new(known, &settings.replica, ledger.clone(), metrics.clone())?;
+                parts.add("the export of traces", exporter.run());
+                traces
+            }
+        };
+        let bridge = Bridge::new(settings, templates, peers, ledger, (metrics, traces), steps_stop.clone());
+        Ok(Self { bridge, parts, zeebe, steps_stop })
     }
 
     /// The steps, and what they are doing.
@@ -125,6 +138,7 @@ impl Core {
         if tokio::time::timeout(settings.callback.read_timeout, listening).await.is_err() {
             tracing::warn!("requests were still arriving; their calls are asked about at the next start");
         }
+        bridge.traces().exported(LAST_EXPORT).await;
         steps_stop.cancel();
         parts.0.shutdown().await;
         why

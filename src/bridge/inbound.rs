@@ -201,6 +201,7 @@ impl Bridge {
         match self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await {
             Ok(Some(ended_ms)) => {
                 self.0.metrics.delivered(Duration::from_millis(now_ms.saturating_sub(ended_ms)));
+                self.0.traces.delivered(&call.id);
                 Ok(())
             }
             Ok(None) | Err(LedgerError::Stopped) => Ok(()),

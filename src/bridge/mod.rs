@@ -46,6 +46,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     openfaas::Gateway,
+    traces::Traces,
     transport::Transport,
     zeebe::{Client, Job},
 };
@@ -113,6 +114,7 @@ struct Parts {
     events: Events,
     unwritten: Arc<Semaphore>,
     metrics: Metrics,
+    traces: Traces,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -124,7 +126,7 @@ impl Bridge {
         templates: Templates,
         peers: Peers,
         ledger: Ledger,
-        metrics: Metrics,
+        (metrics, traces): (Metrics, Traces),
         stop: CancellationToken,
     ) -> Self {
         let Peers { zeebe, gateway, replicas } = peers;
@@ -157,6 +159,7 @@ impl Bridge {
             gateway,
             ledger,
             metrics,
+            traces,
             stop,
         }))
     }
@@ -179,6 +182,11 @@ impl Bridge {
     /// The figures.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// The traces.
+    pub fn traces(&self) -> &Traces {
+        &self.0.traces
     }
 
     /// Room for callbacks that are worked at once.

@@ -15,7 +15,7 @@ pub use reader::Environment;
 pub use relay::Relay;
 pub use replicas::Replicas;
 pub use settings::{
-    BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Settings, Worker, Zeebe,
+    BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Settings, Traces, Worker, Zeebe,
 };
 
 use crate::{reload::Reloaded, secret::Secret};

@@ -5,6 +5,7 @@
 
 mod accept;
 mod call;
+mod journey;
 mod kept;
 mod operations;
 mod read;
@@ -14,6 +15,7 @@ mod schema;
 mod writer;
 
 pub use call::{Acceptance, BegunBy, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
+pub use journey::Journey;
 pub use kept::Kept;
 pub use read::{LedgerReader, OpenCalls, Selection};
 pub use recovery::Standing;

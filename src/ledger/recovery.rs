@@ -3,7 +3,7 @@
 use super::{
     Ledger, LedgerError,
     call::{NewCall, Pending, Reply, State},
-    row::{PENDING, parsed, pending, resources},
+    row::{PENDING, parent, parsed, pending, resources},
 };
 use rusqlite::{OptionalExtension, Row};
 use zeebe2faas_contract::CallId;
@@ -55,7 +55,7 @@ impl Ledger {
     pub async fn open_invocation(&self, id: CallId) -> Result<Option<NewCall>, LedgerError> {
         let query = format!(
             "SELECT {PENDING}, job_key, try, job_type, bpmn_process_id, args, outputs,
-             memory_bytes, cores, accepted_ms, keep_until_ms FROM calls WHERE call_id = ?1 AND state < 2"
+             memory_bytes, cores, accepted_ms, keep_until_ms, parent FROM calls WHERE call_id = ?1 AND state < 2"
         );
         self.writer.apply(move |c| c.prepare_cached(&query)?.query_row([id.as_str()], invocation).optional()).await
     }
@@ -89,6 +89,7 @@ fn invocation(row: &Row<'_>) -> rusqlite::Result<NewCall> {
         args: parsed(row, 13)?,
         outputs: parsed(row, 14)?,
         resources: resources(row, 15)?,
+        parent: parent(row, 19)?,
         accepted_ms: row.get(17)?,
         deadline_ms: call.deadline_ms,
         keep_until_ms: row.get(18)?,

@@ -34,6 +34,7 @@ pub(super) struct Figures {
     pub(super) refused_deliveries: Counter,
     pub(super) refusals: Family<Refusal, Counter>,
     pub(super) progress: Family<Verdict, Counter>,
+    pub(super) traces: Family<Verdict, Counter>,
     pub(super) in_flight: Gauge,
     pub(super) waiting: Gauge,
     pub(super) undelivered: Gauge,
@@ -142,6 +143,7 @@ impl Figures {
             refused_deliveries: Counter::default(),
             refusals: Family::default(),
             progress: Family::default(),
+            traces: Family::default(),
             in_flight: Gauge::default(),
             waiting: Gauge::default(),
             undelivered: Gauge::default(),
@@ -185,6 +187,7 @@ impl Figures {
         register.add("hand_overs", hand_overs, &self.hand_overs);
         let progress = "Reports of progress: taken, stale, handed_on, rejected";
         register.add("progress_reports", progress, &self.progress);
+        register.add("traces", "Traces of calls: exported, refused, dropped", &self.traces);
         let refusals = "Connections cut, or answered 429: handshake, slow, crowded, rejected";
         register.add("listener_refusals", refusals, &self.refusals);
     }

@@ -20,6 +20,7 @@ mod refusals;
 mod replicas;
 mod reply_job;
 mod stopping;
+mod traces;
 mod up;
 mod zeebe_access;
 mod zeebe_client;
