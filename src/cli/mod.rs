@@ -6,6 +6,7 @@ mod deploy;
 mod doctor;
 mod health;
 mod key;
+mod publish;
 mod render;
 mod run;
 mod start;
@@ -15,6 +16,7 @@ use crate::{
     config::{ConfigError, Environment},
 };
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
@@ -50,6 +52,8 @@ enum Command {
     Deploy(deploy::Deploy),
     /// Start an instance of a deployed process
     Start(start::Start),
+    /// Publish a message for a receive task or a message event, such as a person's decision
+    Publish(publish::Publish),
     /// Show the command that a template makes of variables
     Render(render::Render),
     /// List the calls that the bridge knows, or show one
@@ -126,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Callback(callback) => callback.execute(&context),
         Command::Deploy(deploy) => deploy.execute(&context),
         Command::Start(start) => start.execute(&context),
+        Command::Publish(publish) => publish.execute(&context),
         Command::Render(render) => render.execute(&context),
         Command::Calls(calls) => calls.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),
@@ -153,6 +158,20 @@ fn start_log(json: bool) {
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Failed(format!("no runtime: {error}")))?.block_on(work)
+}
+
+/// The variables of `--vars`: a JSON object, or `@FILE` of one.
+fn variables(vars: &str) -> Result<Value, Failure> {
+    let usage = |error: String| Failure::Usage(format!("--vars: {error}"));
+    let text = match vars.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).map_err(|error| usage(format!("{file}: {error}")))?,
+        None => vars.to_owned(),
+    };
+    match serde_json::from_str(&text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(usage("expected a JSON object, such as {\"S3PATH\": \"/data/out\"}".to_owned())),
+        Err(error) => Err(usage(format!("not JSON: {error}"))),
+    }
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {

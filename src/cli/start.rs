@@ -1,4 +1,4 @@
-use super::{Context, Failure, block_on, print_json, print_line};
+use super::{Context, Failure, block_on, print_json, print_line, variables};
 use crate::{
     app::zeebe_settings,
     config,
@@ -38,7 +38,7 @@ impl Start {
         let zeebe = config::load_zeebe(context.config.as_deref(), &context.environment)?;
         let instance = NewInstance {
             version: self.version.map_or(Version::Latest, Version::Number),
-            variables: self.variables()?,
+            variables: variables(&self.vars)?,
             tenant: self.tenant.clone(),
             bpmn_process_id: self.process.clone(),
         };
@@ -68,18 +68,5 @@ impl Start {
         }
         print_line(&format!("instance {} has ended with", result.process_instance_key))?;
         print_json(&variables)
-    }
-
-    fn variables(&self) -> Result<Value, Failure> {
-        let usage = |error: String| Failure::Usage(format!("--vars: {error}"));
-        let text = match self.vars.strip_prefix('@') {
-            Some(file) => std::fs::read_to_string(file).map_err(|error| usage(format!("{file}: {error}")))?,
-            None => self.vars.clone(),
-        };
-        match serde_json::from_str(&text) {
-            Ok(value @ Value::Object(_)) => Ok(value),
-            Ok(_) => Err(usage("expected a JSON object, such as {\"S3PATH\": \"/data/out\"}".to_owned())),
-            Err(error) => Err(usage(format!("not JSON: {error}"))),
-        }
     }
 }

@@ -14,7 +14,7 @@ use tonic::Code;
 use zeebe2faas_tests::{
     binaries,
     crash::{Bridge, Proxy},
-    fake_gateway::{Answer, FakeGateway},
+    fake_gateway::{Answer, FakeGateway, Seen},
     live::{Live, configure},
 };
 
@@ -220,7 +220,7 @@ fn render_prints_the_command_of_a_template() {
                  constant under [vars] in the configuration. Known here: DEM, MS_, P_, S3PATH";
     render(&["ortho-rectification"]).fails(1, geoid);
     render(&["--inline", "echo {{ P_"]).fails(2, "command line:1:");
-    let names = "there are: bundle-to-perfect-sensor, normalize-product, ortho-rectification";
+    let names = "there are: bundle-to-perfect-sensor, copy-compare, ";
     render(&["ortho"]).fails(2, names);
     render(&["ortho", "--vars", "none.json"]).fails(2, "cannot be used multiple times");
     zeebe2faas(folder.path(), &["render", "a", "--vars", "none.json"], &[]).fails(2, "--vars none.json: No such file");
@@ -288,6 +288,11 @@ fn exit_codes_are_as_the_help_says() {
     at(&address, &["start", "phr-pair"]).fails(1, "Zeebe knows no such thing");
     at(&address, &["start", "phr-pair", "--vars", "[1]"]).fails(2, "--vars: expected a JSON object");
     at(&address, &["start", "phr-pair", "--vars", "@none"]).fails(2, "--vars: none: No such file");
+    zeebe.script("PublishMessage", Answer::Status(Code::InvalidArgument));
+    at(&address, &["publish", "faas-decision", "id"]).fails(1, "Zeebe refused the request");
+    at(&address, &["publish", "faas-decision"]).fails(2, "<KEY>");
+    at(&address, &["publish", "faas-decision", "id", "--vars", "retry"]).fails(2, "--vars: not JSON");
+    at(NOBODY, &["publish", "a", "b", "--wait", "1"]).fails(3, &format!("cannot reach Zeebe at {NOBODY}"));
     at(&address, &["begin"]).fails(2, "unrecognized subcommand 'begin'");
     at(&address, &["deploy", "b.bpmn"]).fails(2, "b.bpmn: No such file");
     at("zeebe:port", &["deploy", "a.bpmn"]).fails(2, "environment variable ZEEBE_ADDRESS: `http://zeebe:port`");
@@ -295,4 +300,19 @@ fn exit_codes_are_as_the_help_says() {
     zeebe.script("CreateProcessInstanceWithResult", Answer::Silence);
     at(&address, &["start", "phr-pair", "--wait", "--timeout", "0"])
         .fails(4, "the instance did not end within 0ns; it goes on");
+}
+
+#[test]
+fn a_message_is_published_with_its_key_variables_and_time_to_live() {
+    let (zeebe, folder) = (FakeGateway::start(), TempDir::new().unwrap());
+    let decide = ["publish", "faas-decision", "jfdcosc26x", "--vars", r#"{"decision": "retry"}"#];
+    let environment = [("ZEEBE_ADDRESS", &*zeebe.address())];
+    zeebe2faas(folder.path(), &decide, &environment).prints("7\n");
+    let short = [&decide[..], &["--ttl", "5", "--tenant", "esa", "--json"]].concat();
+    zeebe2faas(folder.path(), &short, &environment).prints("{\n  \"messageKey\": 7\n}\n");
+    let seen = zeebe.seen();
+    let [Seen::Publish(first), Seen::Publish(second)] = &seen[..] else { unreachable!("two messages: {seen:?}") };
+    assert_eq!((&*first.name, &*first.correlation_key), ("faas-decision", "jfdcosc26x"));
+    assert_eq!((&*first.variables, first.time_to_live), (r#"{"decision":"retry"}"#, 3_600_000));
+    assert_eq!((&*second.tenant_id, second.time_to_live), ("esa", 5000));
 }

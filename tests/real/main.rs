@@ -11,6 +11,7 @@ mod doctor;
 mod faas_call;
 mod incidents;
 mod kill;
+mod library;
 mod load;
 mod matrix;
 mod openfaas;

@@ -7,6 +7,7 @@ mod errors;
 mod gateways;
 mod incidents;
 mod jobs;
+mod library;
 mod messages;
 mod multi_instance;
 mod processes;

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::Path};
 use zeebe2faas_dev::engine::machine::Event;
 
-const HOUR: i64 = 3_600_000;
+pub const HOUR: i64 = 3_600_000;
 
 fn shipped(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bpmn").join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn world(names: &[&str]) -> World {
+pub fn world(names: &[&str]) -> World {
     let mut world = World::new();
     for name in names {
         world.deploy_as(name, &shipped(name)).unwrap();
@@ -29,7 +29,7 @@ fn submit(world: &mut World, result: &str) -> String {
     id
 }
 
-fn report(world: &mut World, id: &str, result: &str, outcome: &Value) {
+pub fn report(world: &mut World, id: &str, result: &str, outcome: &Value) {
     let request = zeebe2faas::zeebe::proto::PublishMessageRequest {
         name: "faas-done".to_owned(),
         correlation_key: id.to_owned(),
@@ -41,7 +41,7 @@ fn report(world: &mut World, id: &str, result: &str, outcome: &Value) {
     world.apply(zeebe2faas_dev::engine::machine::Command::PublishMessage(request)).unwrap();
 }
 
-fn outcome(id: &str, status: &str) -> Value {
+pub fn outcome(id: &str, status: &str) -> Value {
     json!({"callId": id, "status": status, "message": format!("{status}."), "retryable": status == "failed",
            "outOfMemory": false, "outputs": ["a.tif"]})
 }
@@ -55,7 +55,7 @@ fn step(world: &mut World, result: &str, status: Option<&str>, timer: i64) {
     }
 }
 
-fn entered(worlds: &[World]) -> BTreeSet<String> {
+pub fn entered(worlds: &[World]) -> BTreeSet<String> {
     let events = worlds.iter().flat_map(|world| &world.events);
     let ids = events.filter_map(|event| match event {
         Event::ElementEntered { element, .. } => Some(element.clone()),
@@ -64,7 +64,7 @@ fn entered(worlds: &[World]) -> BTreeSet<String> {
     ids.collect()
 }
 
-fn taken(worlds: &[World]) -> BTreeSet<String> {
+pub fn taken(worlds: &[World]) -> BTreeSet<String> {
     let events = worlds.iter().flat_map(|world| &world.events);
     let ids = events.filter_map(|event| match event {
         Event::FlowTaken { flow, .. } => Some(flow.clone()),
@@ -74,14 +74,14 @@ fn taken(worlds: &[World]) -> BTreeSet<String> {
 }
 
 /// Ids of all sequence flows.
-fn flows(name: &str) -> BTreeSet<String> {
+pub fn flows(name: &str) -> BTreeSet<String> {
     let text = shipped(name);
     let parts = text.split("<bpmn:sequenceFlow id=\"").skip(1);
     parts.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
 }
 
 /// Ids of all that can be entered.
-fn flow_nodes(name: &str) -> BTreeSet<String> {
+pub fn flow_nodes(name: &str) -> BTreeSet<String> {
     let kinds = ["Event id=", "Task id=", "Gateway id=", "callActivity id=", "subProcess id=", "process id="];
     let text = shipped(name);
     let lines = text.lines().filter(|line| kinds.iter().any(|kind| line.contains(kind)));

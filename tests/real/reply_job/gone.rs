@@ -9,10 +9,11 @@ use zeebe2faas_tests::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Long enough for the start of a function on a busy machine.
 const LATE: &str = r#"
     <boundaryEvent id="late" attachedToRef="call" cancelActivity="true">
       <outgoing>c</outgoing>
-      <timerEventDefinition><timeDuration>PT5S</timeDuration></timerEventDefinition>
+      <timerEventDefinition><timeDuration>PT20S</timeDuration></timerEventDefinition>
     </boundaryEvent>
     <sequenceFlow id="c" sourceRef="late" targetRef="given-up" />
     <endEvent id="given-up" />

@@ -122,10 +122,12 @@ pub fn stack(functions: &[String]) -> String {
 
 /// A process of `bpmn/` for one test alone: its ids begin with `name`, its job type is `name`.
 pub fn shipped(process: &str, name: &str) -> (String, String) {
-    let file = format!("{}/../bpmn/{process}.bpmn", env!("CARGO_MANIFEST_DIR"));
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../bpmn");
+    let file = format!("{folder}/{process}.bpmn");
     let text = fs::read_to_string(file).expect("a process").replace("type=\"openfaas\"", &format!("type=\"{name}\""));
-    let text = ["phr-pair", "phr-products", "faas-call"]
-        .iter()
-        .fold(text, |text, id| text.replace(&format!("\"{id}\""), &format!("\"{name}-{id}\"")));
+    // A file has the name of its process.
+    let ids = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path());
+    let ids = ids.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    let text = ids.fold(text, |text, id| text.replace(&format!("\"{id}\""), &format!("\"{name}-{id}\"")));
     (format!("{name}-{process}.bpmn"), text)
 }
