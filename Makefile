@@ -80,7 +80,7 @@ soak: ## Load the bridge for SOAK_SECONDS (600), and write docs/soak.md
 	cargo build --workspace --bins
 	cargo test -p zeebe2faas-tests --test soak
 
-lint: ## Check formatting, lints, documentation, scripts and dependencies
+lint: ## Check formatting, lints, documentation, processes, scripts and dependencies
 	@$(SETUP) build lint zeebe-rs
 	cargo fmt --all --check
 	cargo fmt $(EXAMPLE) --check
@@ -88,6 +88,7 @@ lint: ## Check formatting, lints, documentation, scripts and dependencies
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy $(EXAMPLE) --target-dir $(BIN) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	cargo run --quiet -p zeebe2faas -- check --config zeebe2faas.example.toml --strict
 	git ls-files -z | xargs -0 grep -lIsE '^#!.*sh$$' | xargs shellcheck
 	cargo deny --log-level error check bans licenses sources
 	@$(MAKE) --no-print-directory compose-check monitoring-check

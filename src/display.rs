@@ -1,5 +1,6 @@
 //! How amounts and times are shown to people, on the command line and on the page.
 
+use std::time::Duration;
 use zeebe2faas_contract::Resources;
 
 /// `512 B`, `170.3 MiB`, `8.0 GiB`.
@@ -21,6 +22,14 @@ pub fn elapsed(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours == 0 { format!("{minutes}:{seconds:02}") } else { format!("{hours}:{minutes:02}:{seconds:02}") }
+}
+
+/// `12h5m`, `90s` as `1m30s`; below a second `250ms`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let text: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if text.is_empty() { format!("{}ms", time.as_millis()) } else { text }
 }
 
 /// A moment in UTC, `2026-11-23T01:31:05Z`; `-` where there is none.

@@ -72,6 +72,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Each.
+    pub const ALL: [Self; 5] = [Self::Succeeded, Self::Failed, Self::Refused, Self::TimedOut, Self::Cancelled];
+
     /// The word that users see.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! From a job to the call that is to be made of it. Pure.
 
 use super::{
-    render::{Command, Template, Templates, is_function_name},
+    render::{Template, Templates, is_function_name},
     task::{self, CommandSource, TaskReply},
 };
 use crate::{
@@ -70,7 +70,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     let parent = parent(&variables);
     task::overlay(&job.headers, &mut variables)?;
     let template = template(&task.command, templates, job)?;
-    let Command { args, .. } = template
+    let command = template
         .render(&variables, &settings.vars, settings.calls.command_limit_bytes)
         .map_err(|error| error.to_string())?;
     let function = match (larger, &task.function, &template.function) {
@@ -83,7 +83,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         ));
     }
     let known = settings.functions.get(&function).cloned().unwrap_or_default();
-    let outputs = task.outputs.or_else(|| Some(template.outputs.clone())).unwrap_or_default();
+    let outputs = task.outputs.unwrap_or_else(|| template.outputs_of(&command));
     if !outputs.is_empty() && known.body == BodyFormat::Text {
         return Err(format!("`outputs` needs the runner, but function `{function}` takes its command as text"));
     }
@@ -105,7 +105,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         function,
         reply,
         result: task.result,
-        args,
+        args: command.args,
         outputs,
         resources: template.resources,
         parent,

@@ -14,7 +14,7 @@ pub const DEFAULT_RESULT: &str = "call";
 const VALUES: &str = "variables";
 
 /// Every header that means something to us. Others may be there for others.
-const SETTINGS: [&str; 11] = [
+pub(crate) const SETTINGS: [&str; 11] = [
     "function",
     "template",
     "cmdline",
@@ -135,7 +135,7 @@ fn reply(get: &impl Fn(&str) -> Result<Option<String>, String>) -> Result<TaskRe
 }
 
 /// The code after `error:`; nothing for `incident`.
-fn error_code(text: &str) -> Result<Option<String>, String> {
+pub(crate) fn error_code(text: &str) -> Result<Option<String>, String> {
     match text.trim() {
         "incident" => Ok(None),
         text => match text.strip_prefix(ERROR_PREFIX).map(str::trim) {
@@ -199,7 +199,7 @@ fn bare(parameter: &str) -> String {
 }
 
 /// A name that FEEL can read as `name.callId`.
-pub(super) fn result_name(name: Option<String>) -> Result<String, String> {
+pub(crate) fn result_name(name: Option<String>) -> Result<String, String> {
     let Some(name) = name else { return Ok(DEFAULT_RESULT.to_owned()) };
     let good = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

@@ -1,12 +1,17 @@
-use super::{Context, Failure, block_on, print_json, print_line};
+use super::{
+    Context, Failure, block_on,
+    check::{sources, summary},
+    print_json, print_line,
+};
 use crate::{
     app::zeebe_settings,
+    check::{Severity, check, output},
     config,
     zeebe::{Client, Retry},
 };
 use clap::Args;
 use serde_json::json;
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 #[derive(Args)]
 pub(super) struct Deploy {
@@ -16,6 +21,9 @@ pub(super) struct Deploy {
     /// The tenant
     #[arg(long, default_value = "")]
     tenant: String,
+    /// Deploy without checking first
+    #[arg(long)]
+    no_check: bool,
     /// How long to wait for Zeebe, in seconds
     #[arg(long, default_value_t = 30)]
     wait: u64,
@@ -27,6 +35,9 @@ pub(super) struct Deploy {
 impl Deploy {
     pub(super) fn execute(&self, context: &Context) -> Result<(), Failure> {
         let zeebe = config::load_zeebe(context.config.as_deref(), &context.environment)?;
+        if !self.no_check {
+            self.check(context)?;
+        }
         let resources = self.files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let deployed = block_on(async {
             let client = Client::new(&zeebe_settings(&zeebe))?;
@@ -44,6 +55,22 @@ impl Deploy {
             print_line(&format!("{} version {} from {}", process.bpmn_process_id, process.version, process.resource))?;
         }
         Ok(())
+    }
+
+    /// Errors stop it; warnings are told.
+    fn check(&self, context: &Context) -> Result<(), Failure> {
+        let is_bpmn = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "bpmn");
+        let files: Vec<PathBuf> = self.files.iter().filter(is_bpmn).cloned().collect();
+        let mut findings = check(&files, &sources(context, None, BTreeSet::new())).map_err(Failure::Usage)?;
+        findings.retain(|finding| finding.severity() != Severity::Note);
+        if !findings.is_empty() {
+            eprintln!("{}", output::text(&findings));
+        }
+        if output::count(&findings, Severity::Error) == 0 {
+            return Ok(());
+        }
+        let summary = summary(&files, &findings);
+        Err(Failure::Failed(format!("nothing is deployed: {summary}; --no-check deploys all the same")))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod callback;
 mod calls;
+mod check;
 mod deploy;
 mod doctor;
 mod health;
@@ -10,6 +11,7 @@ mod publish;
 mod render;
 mod run;
 mod start;
+mod templates;
 
 use crate::{
     app::AppError,
@@ -56,8 +58,12 @@ enum Command {
     Publish(publish::Publish),
     /// Show the command that a template makes of variables
     Render(render::Render),
+    /// Make command templates, and element templates for Camunda Modeler
+    Templates(templates::Templates),
     /// List the calls that the bridge knows, or show one
     Calls(calls::Calls),
+    /// Check BPMN, templates, functions and configuration against each other
+    Check(check::Check),
     /// Check the live systems and say what to change
     Doctor(doctor::Doctor),
     /// Ask whether the bridge works, as a container's health check does
@@ -132,7 +138,9 @@ pub fn main() -> ExitCode {
         Command::Start(start) => start.execute(&context),
         Command::Publish(publish) => publish.execute(&context),
         Command::Render(render) => render.execute(&context),
+        Command::Templates(templates) => templates.execute(&context),
         Command::Calls(calls) => calls.execute(&context),
+        Command::Check(check) => check.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),
         Command::Health(health) => health.execute(&context),
         Command::Key(key) => key.execute(&context),

@@ -15,7 +15,8 @@ pub use reader::Environment;
 pub use relay::Relay;
 pub use replicas::Replicas;
 pub use settings::{
-    BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Settings, Traces, Worker, Zeebe,
+    BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Settings, Site, Traces, Worker,
+    Zeebe,
 };
 
 use crate::{reload::Reloaded, secret::Secret};
@@ -80,6 +81,19 @@ pub fn load_admin_token(
 /// Only the folder of templates and the site's constants, for `render`.
 pub fn load_templates(file: Option<&Path>, environment: &Environment) -> Result<(PathBuf, JsonMap), ConfigError> {
     part(file, environment, |root, folder| Some((read::templates(root, folder), root.section("vars").json())))
+}
+
+/// Only what models and templates are held against, for `check`.
+pub fn load_site(file: Option<&Path>, environment: &Environment) -> Result<Site, ConfigError> {
+    part(file, environment, |root, folder| {
+        Some(Site {
+            templates: read::templates(root, folder),
+            vars: root.section("vars").json(),
+            timeout: read::calls(&root.section("calls")).timeout,
+            job_types: read::workers(root).into_iter().map(|worker| worker.job_type).collect(),
+            functions: read::functions(&root.section("functions")),
+        })
+    })
 }
 
 type JsonMap = serde_json::Map<String, serde_json::Value>;

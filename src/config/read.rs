@@ -88,7 +88,7 @@ pub fn calls(section: &Section<'_>) -> Calls {
     calls
 }
 
-fn workers(root: &Section<'_>) -> Vec<Worker> {
+pub fn workers(root: &Section<'_>) -> Vec<Worker> {
     let mut workers: Vec<Worker> = Vec::new();
     for section in root.sections("worker") {
         let job_type = section.text("type");
@@ -118,7 +118,7 @@ fn worker(section: &Section<'_>, job_type: &str) -> Worker {
     worker
 }
 
-fn functions(section: &Section<'_>) -> BTreeMap<String, Function> {
+pub fn functions(section: &Section<'_>) -> BTreeMap<String, Function> {
     let mut functions = BTreeMap::new();
     for name in section.names() {
         let entry = section.section(&name);

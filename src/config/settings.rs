@@ -59,6 +59,21 @@ impl Settings {
     }
 }
 
+/// What of the settings models and templates are held against.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The folder of command templates.
+    pub templates: PathBuf,
+    /// Constants of the site that every template may use.
+    pub vars: serde_json::Map<String, serde_json::Value>,
+    /// Deadline of a call whose task and template name none.
+    pub timeout: Duration,
+    /// The job types that are worked.
+    pub job_types: Vec<String>,
+    /// What is known of functions; others have the defaults.
+    pub functions: BTreeMap<String, Function>,
+}
+
 /// How Zeebe is reached.
 #[derive(Debug, Clone)]
 pub struct Zeebe {

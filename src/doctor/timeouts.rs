@@ -2,26 +2,14 @@
 //! One that does not makes OpenFaaS cut a run off, or deliver it again while it runs.
 
 use super::{Finding, Options};
-use crate::bridge::render::parse_duration;
-use serde::Deserialize;
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use crate::{
+    display::duration as show,
+    stack::{DEFAULT_EXEC_TIMEOUT, Function, Stack},
+};
+use std::{collections::BTreeMap, time::Duration};
 
-/// of-watchdog's own, where the file names none.
-const DEFAULT_EXEC_TIMEOUT: Duration = Duration::from_secs(30);
 /// What CE is documented for.
 const CE_LIMIT: Duration = Duration::from_secs(300);
-
-#[derive(Deserialize)]
-struct Stack {
-    #[serde(default)]
-    functions: BTreeMap<String, Function>,
-}
-
-#[derive(Deserialize)]
-struct Function {
-    #[serde(default)]
-    environment: BTreeMap<String, serde_norway::Value>,
-}
 
 /// One function's chain, from the inside out; what is not known is left out.
 struct Chain(Vec<(&'static str, Duration)>);
@@ -39,7 +27,7 @@ pub(super) fn check(functions: &BTreeMap<String, Duration>, is_ce: bool, options
         findings.push(Finding::skipped("time-outs", "give --stack FILE, the functions' stack.yml"));
         return findings;
     };
-    match read(path) {
+    match Stack::read(path) {
         Ok(stack) => findings.extend(functions.iter().map(|(name, deadline)| {
             let check = format!("time-outs of {name}");
             match stack.functions.get(name) {
@@ -47,14 +35,12 @@ pub(super) fn check(functions: &BTreeMap<String, Duration>, is_ce: bool, options
                 None => Finding::skipped(check, format!("{} has no such function", path.display())),
             }
         })),
-        Err(reason) => findings.push(Finding::failed("time-outs", reason, "give a stack.yml of OpenFaaS with --stack")),
+        Err(error) => {
+            let reason = format!("{}: {error}", path.display());
+            findings.push(Finding::failed("time-outs", reason, "give a stack.yml of OpenFaaS with --stack"));
+        }
     }
     findings
-}
-
-fn read(path: &Path) -> Result<Stack, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    serde_norway::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn nest(check: String, deadline: Duration, function: &Function, options: &Options) -> Finding {
@@ -99,40 +85,19 @@ fn nest(check: String, deadline: Duration, function: &Function, options: &Option
 fn chain(deadline: Duration, function: &Function, options: &Options) -> Result<Chain, String> {
     let mut chain = vec![("deadline", deadline)];
     let mut add = |name: &'static str, time: Option<Duration>| chain.extend(time.map(|time| (name, time)));
-    add("exec_timeout", timeout(function, "exec_timeout")?.unwrap_or(Some(DEFAULT_EXEC_TIMEOUT)));
+    add("exec_timeout", function.timeout("exec_timeout")?.unwrap_or(Some(DEFAULT_EXEC_TIMEOUT)));
     add("upstream_timeout", options.upstream_timeout);
-    add("read_timeout", timeout(function, "read_timeout")?.flatten());
-    add("write_timeout", timeout(function, "write_timeout")?.flatten());
+    add("read_timeout", function.timeout("read_timeout")?.flatten());
+    add("write_timeout", function.timeout("write_timeout")?.flatten());
     add("ack_wait", options.ack_wait);
     Ok(Chain(chain))
-}
-
-/// As the watchdog reads it: a duration, or whole seconds; inside, nothing for 0, which is without limit.
-fn timeout(function: &Function, name: &str) -> Result<Option<Option<Duration>>, String> {
-    let text = match function.environment.get(name) {
-        None => return Ok(None),
-        Some(serde_norway::Value::String(text)) => text.clone(),
-        Some(serde_norway::Value::Number(number)) => number.to_string(),
-        Some(_) => return Err(format!("{name} is not a duration")),
-    };
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Some((seconds > 0).then(|| Duration::from_secs(seconds))));
-    }
-    parse_duration(&text).map(|time| Some(Some(time))).map_err(|error| format!("{name}: {error}"))
-}
-
-/// `12h5m`.
-fn show(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let text: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
-    if text.is_empty() { format!("{}ms", time.as_millis()) } else { text }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::{super::State, *};
+    use std::path::Path;
 
     const HOUR: Duration = Duration::from_secs(3600);
 

@@ -18,6 +18,10 @@ use zeebe2faas_tests::{
     live::{Live, configure},
 };
 
+/// The least that `deploy` has nothing to say about.
+const PROCESS: &str = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL">
+  <process id="p" isExecutable="true"><startEvent id="s"/></process>
+</definitions>"#;
 /// Nobody listens here, and nobody but root could.
 const NOBODY: &str = "http://127.0.0.1:1";
 
@@ -274,7 +278,7 @@ async fn calls_are_shown_by_the_running_bridge_and_without_it_from_its_ledger() 
 #[test]
 fn exit_codes_are_as_the_help_says() {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("a.bpmn"), "<definitions/>").unwrap();
+    fs::write(folder.path().join("a.bpmn"), PROCESS).unwrap();
     let help = zeebe2faas(folder.path(), &["--help"], &[]).out.split_whitespace().collect::<Vec<_>>().join(" ");
     let codes = "Exit codes: 0 done; 1 it failed (stderr says why); 2 wrong command line, configuration or template; \
                  3 Zeebe or the bridge cannot be reached; 4 the process instance did not end in time (`start --wait`).";

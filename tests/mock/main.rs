@@ -10,6 +10,7 @@ mod command_line;
 mod doctor;
 mod functions_doc;
 mod log;
+mod otb_templates;
 mod page;
 mod pauses;
 mod progress;

@@ -4,6 +4,7 @@
 mod broker;
 mod callback_ack;
 mod chain;
+mod check;
 mod clients;
 mod compose;
 mod descriptor;
@@ -14,6 +15,7 @@ mod kill;
 mod library;
 mod load;
 mod matrix;
+mod modeler;
 mod openfaas;
 mod out_of_memory;
 mod outages;

@@ -4,6 +4,7 @@
 //! [`bpmn`] reads processes with the expressions of [`feel`], [`machine`] executes them, [`serve`] speaks gRPC around it.
 
 pub mod bpmn;
-pub mod feel;
 pub mod machine;
 pub mod serve;
+
+pub use zeebe2faas_feel as feel;

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use zeebe2faas_contract::Resources;
 
 /// In `outputs`: the command's last word, as the runner has it.
-const LAST_WORD: &str = "last";
+pub(super) const LAST_WORD: &str = "last";
 const KEYS: &str = "description, function, command, outputs, timeout, memory, cores, required, optional";
 
 /// Most that `cores` may say.

@@ -8,6 +8,7 @@
 use super::budget::SPENT;
 use super::marks;
 use super::scan::{Kind, Piece, Token, pieces, tokens};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 pub(super) const KNOWN: &str = "zeebe2faas_known";
@@ -48,6 +49,8 @@ pub(super) type Mistake = (usize, String);
 #[derive(Debug)]
 pub(super) struct Guarded {
     pub(super) text: String,
+    /// Names of which the source does not say what happens without them.
+    pub(super) needed: BTreeSet<String>,
     insertions: Vec<Insertion>,
 }
 
@@ -78,7 +81,15 @@ impl Guarded {
 
 /// Checks and rewrites a source, or says every mistake in it.
 pub(super) fn guard(source: &str, optional: &[String]) -> Result<Guarded, Vec<Mistake>> {
-    let mut walk = Walk { source, optional, in_placeholder: false, insertions: Vec::new(), mistakes: Vec::new() };
+    let mut walk = Walk {
+        source,
+        optional,
+        in_placeholder: false,
+        insertions: Vec::new(),
+        mistakes: Vec::new(),
+        needed: BTreeSet::new(),
+        spared: BTreeSet::new(),
+    };
     if let Some(offset) = source.find('\0') {
         return Err(vec![(offset, "a NUL byte cannot be part of a command; remove it".to_owned())]);
     }
@@ -101,6 +112,8 @@ struct Walk<'a> {
     in_placeholder: bool,
     insertions: Vec<Insertion>,
     mistakes: Vec<Mistake>,
+    needed: BTreeSet<&'a str>,
+    spared: BTreeSet<&'a str>,
 }
 
 impl<'a> Walk<'a> {
@@ -245,10 +258,13 @@ impl<'a> Walk<'a> {
         let at = at.min(end);
         if self.absence_is_handled(tokens, at) {
             self.insertions[opened].text.clear();
+            self.spared.insert(root);
         } else if may_be_missing {
+            self.spared.insert(root);
             let place = tokens[at - 1].range.end;
             self.insert(place, format!(" | {SPENT})"), tokens[start].range.start);
         } else {
+            self.needed.insert(root);
             let place = tokens[start].range.start..tokens[at - 1].range.end;
             self.insert(place.end, format!(" | {KNOWN}(at={}, to={}))", place.start, place.end), place.start);
         }
@@ -322,7 +338,8 @@ impl<'a> Walk<'a> {
             copied = insertion.at;
         }
         text.push_str(&self.source[copied..]);
-        Guarded { text, insertions: self.insertions }
+        let needed = self.needed.difference(&self.spared).map(|name| (*name).to_owned()).collect();
+        Guarded { text, needed, insertions: self.insertions }
     }
 }
 

@@ -1,5 +1,6 @@
 use super::error::{Source, TemplateError};
 use super::explain::{self, Variables};
+use super::file::LAST_WORD;
 use super::guard::{Guarded, guard};
 use super::marks::{self, Rendered};
 use super::{budget, engine, words};
@@ -48,6 +49,7 @@ pub struct Template {
     tera: Tera,
     guarded: Arc<Guarded>,
     used: BTreeSet<String>,
+    words: Vec<String>,
 }
 
 impl Template {
@@ -76,7 +78,8 @@ impl Template {
         let guarded = guard(source.command(), &optional).map_err(|mistakes| {
             mistakes.into_iter().map(|(offset, message)| source.error(offset, message)).collect::<Vec<_>>()
         })?;
-        words::check(source.command()).map_err(|(offset, message)| vec![source.error(offset, message)])?;
+        let words =
+            words::skeleton(source.command()).map_err(|(offset, message)| vec![source.error(offset, message)])?;
         accepted.map_err(|error| vec![source.error(0, first_line(&error.to_string()))])?;
         tera.add_raw_template(TEMPLATE, &guarded.text).map_err(|error| {
             let (offset, message) = located(&error, &guarded);
@@ -97,6 +100,7 @@ impl Template {
             tera,
             guarded,
             used,
+            words,
         })
     }
 
@@ -108,6 +112,28 @@ impl Template {
     /// The names of all variables that the template mentions.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.used.iter().map(String::as_str)
+    }
+
+    /// The names without which there is no command: those declared required, and those of which the template does not
+    /// say what happens without them.
+    pub fn needed(&self) -> impl Iterator<Item = &str> {
+        let read = self.guarded.needed.iter().filter(|name| self.used.contains(*name) && !self.required.contains(name));
+        self.required.iter().chain(read).map(String::as_str)
+    }
+
+    /// The command's words as far as the template itself says them: placeholders are empty, tags are left out. At least
+    /// the program.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// The declared outputs that this command of it has: a condition may have left one out.
+    pub fn outputs_of(&self, command: &Command) -> Vec<String> {
+        let has = |output: &str| {
+            let dashed = |arg: &String| arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')) == Some(output);
+            output == LAST_WORD || command.args.iter().skip(1).any(dashed)
+        };
+        self.outputs.iter().filter(|output| has(output)).cloned().collect()
     }
 
     /// Renders the command from a job's variables, which override the site's constants unless they are null.

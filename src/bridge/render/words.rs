@@ -22,8 +22,9 @@ pub(super) fn split(pieces: &[Rendered<'_>], source: &str) -> Result<Vec<String>
     words.finish()
 }
 
-/// What can be said before there are values: as if every tag were absent and every placeholder had an empty value.
-pub(super) fn check(source: &str) -> Result<(), Mistake> {
+/// What can be said before there are values: the words as if every tag were absent and every placeholder had an empty
+/// value.
+pub(super) fn skeleton(source: &str) -> Result<Vec<String>, Mistake> {
     let pieces = scan::pieces(source).into_iter().filter_map(|piece| match piece {
         Piece::Text { range, .. } => Some(Rendered::Text { at: range.start, text: &source[range] }),
         Piece::Value { inner } if source[inner.clone()].trim_start().starts_with("throw") => None,
@@ -38,7 +39,7 @@ pub(super) fn check(source: &str) -> Result<(), Mistake> {
         }
         Piece::Tag { .. } => None,
     });
-    split(&pieces.collect::<Vec<_>>(), source).map(|_args| ())
+    split(&pieces.collect::<Vec<_>>(), source)
 }
 
 struct Words<'a> {

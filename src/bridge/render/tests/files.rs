@@ -73,6 +73,22 @@ fn positions_are_those_of_the_file() {
 }
 
 #[test]
+fn an_output_that_a_condition_leaves_out_is_none_of_that_command() {
+    let text = "function = \"f\"\noutputs = [\"out\", \"mask\"]\noptional = [\"m\"]\n\
+                command = 'prog -out {{ o }}{% if m is defined %} --mask {{ m }}{% endif %}'\n";
+    let templates = load(&[("a.toml", text)]).unwrap();
+    let template = templates.get("a").unwrap();
+    for (vars, outputs) in [
+        (json!({"o": "/o", "m": "/m"}), &["out", "mask"][..]),
+        (json!({"o": "/o", "m": null}), &["out"]),
+        (json!({"o": "mask"}), &["out"]),
+    ] {
+        let command = template.render(&object(vars), &Map::new(), DEFAULT_COMMAND_LIMIT).unwrap();
+        assert_eq!(template.outputs_of(&command), outputs, "{command:?}");
+    }
+}
+
+#[test]
 fn every_mistake_of_every_file_is_reported_at_once() {
     let first = "funktion = \"f\"\noutputs = [\"-out\", 3]\ntimeout = \"4 hours\"\nrequired = [\"a b\", \"x\"]\noptional = [\"x\"]\n\
                  command = '''\nprog {P_} {{ x | upcase }} {S3PATH}\n'''\n";
