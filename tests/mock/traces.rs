@@ -3,7 +3,10 @@
 //! Traces, as a collector sees them.
 
 use serde_json::json;
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tempfile::TempDir;
 use zeebe2faas::traces::proto::{span::Kind, status::Code};
 use zeebe2faas_contract::{Outcome, Report, SIGNATURE_HEADER, Step, TraceParent, signature::Answer};
@@ -95,9 +98,10 @@ async fn a_traceparent_of_the_process_is_the_parent_and_decides_whether_the_call
     let nonsense = below(&mut live, 2, "nonsense").await;
     let sampled = below(&mut live, 3, PARENT).await;
     assert!(!unsampled.invocation.traceparent.unwrap().sampled);
-    // What comes last is the one that is waited for.
+    // One after the other, so that the spans of the last are the last.
     for call in [&unsampled, &nonsense, &sampled] {
         live.call_back(call.token(), 500, "broken").await;
+        live.until_shown(call, |shown| shown["delivered"] == true).await;
     }
     let spans = collector.spans(8).await;
 
@@ -114,17 +118,17 @@ async fn a_traceparent_of_the_process_is_the_parent_and_decides_whether_the_call
     assert!(spans.iter().any(|e| e.span.span_id == own.span_id && e.span.trace_id == own.trace_id));
 }
 
-/// The configuration of a bridge that exports to nobody yet, at this collector's address.
-fn configured(folder: &Path, zeebe: &FakeGateway, openfaas: &FakeOpenFaas, endpoint: &str) -> std::path::PathBuf {
-    configure(folder, &zeebe.address(), openfaas.url(), &format!("traces.endpoint = \"{endpoint}\""))
+fn configured(folder: &Path, zeebe: &FakeGateway, openfaas: &FakeOpenFaas, collector: &Collector) -> PathBuf {
+    configure(folder, &zeebe.address(), openfaas.url(), &traced(collector))
 }
 
 #[tokio::test]
 async fn while_the_collector_is_away_nothing_waits_the_log_says_so_once_and_the_traces_come_later() {
     let folder = TempDir::new().unwrap();
-    let address = Collector::start().await.address();
+    let collector = Collector::start().await;
+    collector.is_away(true);
     let (zeebe, mut openfaas, proxy) = (FakeGateway::start(), FakeOpenFaas::start().await, Proxy::http().await);
-    let configuration = configured(folder.path(), &zeebe, &openfaas, &format!("http://{address}"));
+    let configuration = configured(folder.path(), &zeebe, &openfaas, &collector);
     let bridge = Bridge::start(&configuration, &[], &proxy).await;
     for key in 1..=3 {
         zeebe.add_to_backlog([calling(key, "plain")]);
@@ -136,13 +140,19 @@ async fn while_the_collector_is_away_nothing_waits_the_log_says_so_once_and_the_
     zeebe.until_seen(|seen| seen.iter().filter(|seen| matches!(seen, Seen::Publish(_))).count() == 3).await;
     bridge.calls(|calls| calls.iter().filter(|call| call["delivered"] == true).count() == 3).await;
 
-    let collector = Collector::start_at(address).await;
-    collector.answers(&[503]);
+    collector.was_asked(2).await;
+    collector.is_away(false);
     let spans = collector.spans(12).await;
     assert_eq!(spans.len(), 12, "four of each call: {spans:#?}");
     bridge.has_counted("zeebe2faas_traces_total{verdict=\"exported\"}", 3.0).await;
     let said = |part: &str| bridge.log().lines().filter(|line| line.contains(part)).count();
-    assert_eq!((said("the collector takes no traces"), said("the collector takes traces again")), (1, 1));
+    soon(async {
+        while said("the collector takes traces again") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(said("the collector takes no traces"), 1);
 }
 
 #[tokio::test]

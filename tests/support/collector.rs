@@ -24,6 +24,7 @@ struct Seen {
     spans: Vec<Exported>,
     requests: usize,
     answers: Vec<u16>,
+    away: bool,
 }
 
 /// A span, and the service that it is of.
@@ -45,12 +46,7 @@ impl Exported {
 impl Collector {
     /// On a free port.
     pub async fn start() -> Self {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
-    }
-
-    /// Where another one was.
-    pub async fn start_at(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.expect("a free port");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let (address, seen) = (listener.local_addr().expect("an address"), watch::Sender::default());
         let routes = Router::new().route("/v1/traces", post(take)).with_state(seen.clone());
         let server = tokio::spawn(async move { axum::serve(listener, routes).await.expect("serving never fails") });
@@ -60,6 +56,11 @@ impl Collector {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// From now on it takes nothing (503), or does again.
+    pub fn is_away(&self, away: bool) {
+        self.seen.send_modify(|seen| seen.away = away);
     }
 
     /// The next requests get these statuses, and are not kept.
@@ -92,7 +93,7 @@ async fn take(State(seen): State<watch::Sender<Seen>>, headers: HeaderMap, body:
         let mut answer = None;
         seen.send_modify(|seen| {
             seen.requests += 1;
-            answer = seen.answers.pop();
+            answer = seen.away.then_some(503).or_else(|| seen.answers.pop());
         });
         answer
     };
