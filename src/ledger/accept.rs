@@ -3,7 +3,7 @@
 use super::{
     Ledger, LedgerError,
     call::{Acceptance, BegunBy, Fixed, NewCall, State},
-    row::{json, parsed, resources},
+    row::{json, parent, parsed, resources},
 };
 use rusqlite::{Connection, named_params, params};
 
@@ -46,6 +46,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
         args: call.args.clone(),
         outputs: call.outputs.clone(),
         resources: call.resources,
+        parent: call.parent,
         deadline_ms: call.deadline_ms,
     };
     match same {
@@ -65,7 +66,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
         Some(_) => {
             // Nothing was ever queued: what the operator mended since may change the command and the clock.
             let statement = "UPDATE calls SET maybe_queued = 1, args = ?2, outputs = ?3, deadline_ms = ?4,
-                             keep_until_ms = ?5, accepted_ms = ?13, function = ?6, run_once = ?7, reply = ?8, result = ?9,
+                             keep_until_ms = ?5, accepted_ms = ?13, parent = ?14, function = ?6, run_once = ?7, reply = ?8, result = ?9,
                              holds_job = ?10, memory_bytes = ?11, cores = ?12 WHERE call_id = ?1";
             connection.prepare_cached(statement)?.execute(params![
                 call.id.as_str(),
@@ -81,6 +82,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
                 call.resources.memory_bytes,
                 call.resources.cores,
                 call.accepted_ms,
+                call.parent.map(|parent| parent.to_string()),
             ])?;
             // What this replica knows to be unqueued another one may have submitted since.
             Ok(Acceptance::Submit { command: fixed(), queued_before: begun_by == BegunBy::Another })
@@ -91,7 +93,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
     let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
                  delivered, args, outputs, deadline_ms, memory_bytes, cores,
-                 state = 2 AND delivered = 0 AND holds_job = 1, try FROM calls WHERE job_key = ?1";
+                 state = 2 AND delivered = 0 AND holds_job = 1, try, parent FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
@@ -107,6 +109,7 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
                 args: parsed(row, 6)?,
                 outputs: parsed(row, 7)?,
                 resources: resources(row, 9)?,
+                parent: parent(row, 13)?,
                 deadline_ms: row.get(8)?,
             },
         })
@@ -117,16 +120,17 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
 fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
     let statement = "INSERT INTO calls (call_id, job_key, try, job_type, process_instance_key, bpmn_process_id,
         element_id, tenant, function, run_once, reply, holds_job, result, args, outputs, memory_bytes,
-        cores, state, maybe_queued, asking,
+        cores, parent, state, maybe_queued, asking,
         job_closed, delivered, accepted_ms, deadline_ms, keep_until_ms)
         VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :reply, :holds, :result,
-        :args, :outputs, :memory, :cores, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
+        :args, :outputs, :memory, :cores, :parent, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
     connection.prepare_cached(statement)?.execute(named_params! {
         ":id": call.id.as_str(), ":job": call.job_key, ":try": call.attempt, ":type": call.job_type,
         ":instance": call.process_instance_key, ":process": call.bpmn_process_id, ":element": call.element_id,
         ":tenant": call.tenant, ":function": call.function, ":once": call.run_once, ":reply": json(&call.reply)?, ":holds": call.reply.holds_job(),
         ":result": call.result, ":args": json(&call.args)?, ":outputs": json(&call.outputs)?,
         ":memory": call.resources.memory_bytes, ":cores": call.resources.cores,
+        ":parent": call.parent.map(|parent| parent.to_string()),
         ":accepted": call.accepted_ms, ":deadline": call.deadline_ms, ":keep": call.keep_until_ms,
     })?;
     Ok(())

@@ -3,7 +3,7 @@
 use super::{
     Ledger, LedgerError,
     call::{NewCall, Pending, Reply, State},
-    row::{PENDING, parsed, pending, resources},
+    row::{PENDING, parent, parsed, pending, resources},
 };
 use rusqlite::{OptionalExtension, Row};
 use zeebe2faas_contract::CallId;
@@ -40,10 +40,10 @@ impl Ledger {
                 let standing = |row: &Row<'_>| {
                     Ok(Standing {
                         call: pending(row)?,
-                        state: State::from_number(row.get(7)?),
-                        maybe_queued: row.get(8)?,
-                        delivered: row.get(9)?,
-                        outcome: row.get(10)?,
+                        state: State::from_number(row.get(9)?),
+                        maybe_queued: row.get(10)?,
+                        delivered: row.get(11)?,
+                        outcome: row.get(12)?,
                     })
                 };
                 connection.prepare_cached(&query)?.query_row([id.as_str()], standing).optional()
@@ -54,8 +54,8 @@ impl Ledger {
     /// An open call as its first submission fixed it.
     pub async fn open_invocation(&self, id: CallId) -> Result<Option<NewCall>, LedgerError> {
         let query = format!(
-            "SELECT {PENDING}, job_key, try, job_type, process_instance_key, bpmn_process_id, element_id, args, outputs,
-             memory_bytes, cores, accepted_ms, keep_until_ms FROM calls WHERE call_id = ?1 AND state < 2"
+            "SELECT {PENDING}, job_key, try, job_type, bpmn_process_id, args, outputs,
+             memory_bytes, cores, accepted_ms, keep_until_ms, parent FROM calls WHERE call_id = ?1 AND state < 2"
         );
         self.writer.apply(move |c| c.prepare_cached(&query)?.query_row([id.as_str()], invocation).optional()).await
     }
@@ -72,25 +72,26 @@ impl Ledger {
 }
 
 fn invocation(row: &Row<'_>) -> rusqlite::Result<NewCall> {
-    let Pending { id, function, run_once, reply, result, tenant, deadline_ms } = pending(row)?;
+    let call = pending(row)?;
     Ok(NewCall {
-        id,
-        job_key: row.get(7)?,
-        attempt: row.get(8)?,
-        job_type: row.get(9)?,
-        process_instance_key: row.get(10)?,
-        bpmn_process_id: row.get(11)?,
-        element_id: row.get(12)?,
-        tenant,
-        function,
-        run_once,
-        reply,
-        result,
+        id: call.id,
+        job_key: row.get(9)?,
+        attempt: row.get(10)?,
+        job_type: row.get(11)?,
+        process_instance_key: call.process_instance_key,
+        bpmn_process_id: row.get(12)?,
+        element_id: call.element_id,
+        tenant: call.tenant,
+        function: call.function,
+        run_once: call.run_once,
+        reply: call.reply,
+        result: call.result,
         args: parsed(row, 13)?,
         outputs: parsed(row, 14)?,
         resources: resources(row, 15)?,
+        parent: parent(row, 19)?,
         accepted_ms: row.get(17)?,
-        deadline_ms,
+        deadline_ms: call.deadline_ms,
         keep_until_ms: row.get(18)?,
     })
 }

@@ -10,7 +10,7 @@ use std::{
 /// Marks a SQLite file as ours ("z2fa").
 const APPLICATION_ID: i32 = 0x7a32_6661;
 /// Raised with every change of the tables.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// Times are milliseconds since 1970 (UTC). `state`: 0 accepted, 1 submitted, 2 ended.
 const TABLES: &str = "
@@ -32,6 +32,7 @@ CREATE TABLE calls (
     outputs              TEXT    NOT NULL, -- a JSON array
     memory_bytes         INTEGER,          -- fixed like the arguments
     cores                INTEGER,
+    parent               TEXT,             -- the traceparent of its process
     state                INTEGER NOT NULL,
     maybe_queued         INTEGER NOT NULL, -- 0: every submission so far proved that nothing was queued
     asking               INTEGER NOT NULL, -- 1: a provisional callback came, so no other is to be expected

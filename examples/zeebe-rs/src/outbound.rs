@@ -11,7 +11,7 @@ use zeebe2faas::{
         token::Claims,
     },
     clock::{millis, now_ms},
-    ledger::{Fixed, Reply},
+    ledger::Reply,
     zeebe::{FailJob, Job},
 };
 
@@ -62,15 +62,9 @@ impl Steps {
         let token = claims.seal(&settings.keys.token.current()).map_err(|error| error.to_string())?;
         let callback_url = format!("{}/callback/{token}", settings.callback.url);
         let reply_to = ReplyTo { callback_url, progress_url: None };
-        let command = Fixed {
-            args: call.args.clone(),
-            outputs: call.outputs.clone(),
-            resources: call.resources,
-            deadline_ms: call.deadline_ms,
-        };
         let runner = settings.keys.runner.as_ref().map(|secret| secret.current());
         let limit = settings.openfaas.body_limit_bytes;
-        Ready::new(&call.function, &call.id, &command, prepared.body, runner.as_ref(), limit, reply_to)
+        Ready::new(&call.function, &call.id, &call.fixed(), prepared.body, runner.as_ref(), limit, reply_to)
     }
 
     /// OpenFaaS has the call: the service task is done, and the receive task waits.
