@@ -14,10 +14,10 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas
 export PATH := $(CACHE)/tools/bin:$(PATH):$(CACHE)/go/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-zeebe test test-real test-openfaas compose-check monitoring-check images simulate fault-matrix soak lint advisories fuzz fmt bench setup
+.PHONY: help demo demo-zeebe test test-real test-k8s test-openfaas compose-check monitoring-check images simulate fault-matrix soak lint advisories fuzz fmt bench setup
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run the Pleiades chain for five couples, on the embedded engine and real OTB
 	@$(SETUP) build otb
@@ -42,6 +42,11 @@ test-real: ## Run the tests on a real Zeebe broker and real OTB, with other clie
 	cargo test -p zeebe2faas-tests --test differential
 	cargo test $(EXAMPLE) --target-dir $(BIN) --test real
 	node --test tests/browser/*.test.js
+
+test-k8s: ## Run the tests on a real Kubernetes API server
+	@$(SETUP) build otb k8s
+	cargo build --workspace --bins
+	cargo test -p zeebe2faas-tests --test kubernetes
 
 test-openfaas: ## Run the tests before the OpenFaaS gateway at OPENFAAS_URL (docs/openfaas.md)
 	@$(SETUP) build otb zeebe

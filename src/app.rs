@@ -7,6 +7,7 @@ pub use self::core::{Core, Routes};
 use crate::{
     bridge::{Bridge, Peers, render::Templates, replicas},
     config::{self, Settings},
+    kubernetes::{self, Cluster},
     ledger::{Ledger, LedgerError},
     listener::{self, serve},
     openfaas::Gateway,
@@ -29,6 +30,9 @@ pub enum AppError {
     /// Zeebe's address.
     #[error(transparent)]
     Zeebe(#[from] zeebe::Error),
+    /// The cluster's.
+    #[error(transparent)]
+    Kubernetes(#[from] kubernetes::Error),
     /// The HTTP client's.
     #[error("no HTTP client: {0}")]
     Http(#[from] reqwest::Error),
@@ -67,6 +71,10 @@ impl App {
             zeebe: Client::new(&zeebe_settings(&settings.zeebe))?,
             gateway: Gateway::new(&settings.openfaas)?,
             replicas: replicas::transport(&settings.replicas)?,
+            cluster: match &settings.kubernetes {
+                Some(kubernetes) => Some(Cluster::new(kubernetes, &settings.cluster, &settings.replica).await?),
+                None => None,
+            },
         };
         let ledger = Ledger::open(&settings.ledger)?;
         let callback = bind("callback.listen", settings.callback.listen).await?;

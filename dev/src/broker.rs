@@ -6,6 +6,7 @@ mod java;
 mod ports;
 
 pub use install::cache;
+pub(crate) use ports::free as free_port;
 
 use ports::Ports;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};

@@ -123,6 +123,9 @@ impl Core {
         parts.add("the watch on silent calls", bridge.clone().watch_silence());
         parts.add("the hold on open jobs", bridge.clone().hold_jobs());
         parts.add("the watch on deadlines", bridge.clone().watch_deadlines());
+        if bridge.has_cluster() {
+            parts.add("the watch on Jobs", bridge.clone().watch_jobs());
+        }
         parts.add("the removal of old calls", bridge.clone().forget_old_calls());
 
         let why = tokio::select! {

@@ -248,6 +248,7 @@ mod tests {
             id,
             function: "f".into(),
             run_once: true,
+            as_job: false,
             reply: Reply::Message("faas-done".into()),
             result: "call".into(),
             tenant: String::new(),

@@ -79,6 +79,7 @@ impl Bridge {
         tracing::info!(function = call.function, "its task is gone: ending the call");
         self.cancel_queued(&call).await;
         let told = match &self.0.questions {
+            _ if call.as_job => self.cancel_job_for_long(&call).await,
             Some(questions) if call.run_once => questions.cancel(&call).await,
             _ => None,
         };
@@ -93,6 +94,7 @@ impl Bridge {
     pub(super) async fn cancel_queued(&self, call: &Pending) {
         let Parts { gateway, settings, .. } = &*self.0;
         if settings.openfaas.cancels
+            && !call.as_job
             && let Err(reason) = gateway.cancel_queued(&call.id).await
         {
             tracing::warn!(reason, "OpenFaaS did not cancel the invocation");
@@ -101,6 +103,11 @@ impl Bridge {
 }
 
 fn abandoned(call: &Pending) -> Outcome {
-    let message = format!("the task of this call was cancelled; `{}` may run on to its end", call.function);
+    let rest = if call.as_job {
+        "its Job is deleted".to_owned()
+    } else {
+        format!("`{}` may run on to its end", call.function)
+    };
+    let message = format!("the task of this call was cancelled; {rest}");
     Outcome::plain(call.id.clone(), call.function.clone(), Status::Cancelled, message, false)
 }

@@ -36,7 +36,8 @@ impl Bridge {
     /// Nothing is certain: a guarded call is asked about until it is; any other waits for its deadline.
     pub(super) async fn doubt(&self, call: Pending, why: &str) -> Result<(), NotTaken> {
         tracing::info!(function = call.function, why, "a callback that settles nothing");
-        if call.run_once {
+        // How a Job ended its cluster tells.
+        if call.run_once && !call.as_job {
             log_failure(self.0.ledger.asking(call.id.clone()).await);
             self.ask(call, Insistence::UntilEnded);
         }
@@ -84,6 +85,7 @@ impl Bridge {
     /// The ledger has the end of a call.
     fn ended(&self, call: &Pending, outcome: &Outcome, ended_ms: u64) {
         self.0.holds.release(&call.id);
+        self.job_concluded(call, outcome.status);
         self.0.metrics.outcome(&call.function, outcome, ended_ms);
         self.0.in_flight.end(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
@@ -199,12 +201,15 @@ impl Bridge {
         let now_ms = now_ms();
         let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
         match self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await {
-            Ok(Some(ended_ms)) => {
-                self.0.metrics.delivered(Duration::from_millis(now_ms.saturating_sub(ended_ms)));
-                self.0.traces.delivered(&call.id);
+            Ok(ended_ms) => {
+                if let Some(ended_ms) = ended_ms {
+                    self.0.metrics.delivered(Duration::from_millis(now_ms.saturating_sub(ended_ms)));
+                    self.0.traces.delivered(&call.id);
+                }
+                self.job_delivered(&call.id);
                 Ok(())
             }
-            Ok(None) | Err(LedgerError::Stopped) => Ok(()),
+            Err(LedgerError::Stopped) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -271,6 +276,7 @@ impl Bridge {
     /// The runner has the last word, if it can be had.
     async fn time_out(&self, call: Pending) {
         let reported = match &self.0.questions {
+            _ if call.as_job => Some(self.end_of_late_job(&call).await),
             Some(questions) if call.run_once => questions.ask_once(&call).await,
             _ => None,
         };

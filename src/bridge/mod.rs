@@ -21,6 +21,8 @@ mod handed_on;
 pub mod hold;
 pub mod in_flight;
 mod inbound;
+mod job_watch;
+mod jobs;
 mod judge;
 mod outbound;
 pub mod outcome;
@@ -43,6 +45,7 @@ pub mod turns;
 use crate::{
     clock::{millis, now_ms},
     config::Settings,
+    kubernetes::Cluster,
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     openfaas::Gateway,
@@ -86,6 +89,8 @@ pub struct Peers {
     pub gateway: Gateway,
     /// The way to the other replicas.
     pub replicas: Transport,
+    /// Where calls run as Kubernetes Jobs, if they may.
+    pub cluster: Option<Cluster>,
 }
 
 /// The steps and what they share. Cheap to clone.
@@ -97,6 +102,7 @@ struct Parts {
     templates: RwLock<Arc<Templates>>,
     zeebe: Client,
     gateway: Gateway,
+    cluster: Option<Arc<Cluster>>,
     ledger: Ledger,
     judge: Judge,
     messenger: Messenger,
@@ -129,7 +135,7 @@ impl Bridge {
         (metrics, traces): (Metrics, Traces),
         stop: CancellationToken,
     ) -> Self {
-        let Peers { zeebe, gateway, replicas } = peers;
+        let Peers { zeebe, gateway, replicas, cluster } = peers;
         let calls = &settings.calls;
         let questions = settings
             .keys
@@ -157,6 +163,7 @@ impl Bridge {
             templates: RwLock::new(Arc::new(templates)),
             zeebe,
             gateway,
+            cluster: cluster.map(Arc::new),
             ledger,
             metrics,
             traces,
@@ -231,6 +238,11 @@ impl Bridge {
     /// What changes of the calls.
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// Whether calls may run as Kubernetes Jobs.
+    pub fn has_cluster(&self) -> bool {
+        self.0.cluster.is_some()
     }
 
     /// How many calls are in flight, and how they stand.

@@ -3,8 +3,9 @@
 use super::{
     Bridge, Parts, context,
     events::Change,
+    jobs::{Order, Times},
     log_failure, pause,
-    prepare::{self, Begun, CALL_VARIABLE, TRY_VARIABLE},
+    prepare::{self, Begun, CALL_VARIABLE, Prepared, TRY_VARIABLE},
     submit::{Ready, ReplyTo, Submitted},
     throw::{self, BpmnError},
     token::Claims,
@@ -34,37 +35,48 @@ struct Plan {
     queued_before: bool,
     body: BodyFormat,
     resubmit: bool,
+    order: Option<Order>,
 }
 
 impl Bridge {
+    /// Boxed is what comes later or seldom: many jobs may wait here at once.
     pub(super) async fn begin(&self, job: &Job, permit: OwnedSemaphorePermit) {
-        let Parts { settings, ledger, .. } = &*self.0;
         if let Some(left) = pause::left(job, now_ms()) {
-            return self.pause(job, left).await;
+            return Box::pin(self.pause(job, left)).await;
         }
         self.0.metrics.activated(&job.job_type);
         match throw::read(job) {
             Ok(None) => {}
-            Ok(Some(error)) => return self.throw(job, &error).await,
-            Err(mistake) => return self.raise_incident(job, mistake).await,
+            Ok(Some(error)) => return Box::pin(self.throw(job, &error)).await,
+            Err(mistake) => return Box::pin(self.raise_incident(job, mistake)).await,
         }
-        let prepared = match prepare::prepare(job, &self.templates(), settings, now_ms()) {
+        let prepared = match prepare::prepare(job, &self.templates(), &self.0.settings, now_ms()) {
             Ok(prepared) => prepared,
+            Err(mistake) => return Box::pin(self.not_prepared(job, mistake)).await,
+        };
+        let _room = self.room_to_submit(&prepared.call).await;
+        Box::pin(self.begin_prepared(job, prepared, permit)).await;
+    }
+
+    async fn begin_prepared(&self, job: &Job, prepared: Prepared, permit: OwnedSemaphorePermit) {
+        let order = match self.order(&prepared) {
+            Ok(order) => order,
             Err(mistake) => return self.not_prepared(job, mistake).await,
         };
         let call = prepared.call.clone();
         context::named(&call.id);
         // Held before the ledger is asked: the call may be known from before, and end at any moment.
         self.0.in_flight.hold(call.id.clone(), permit);
-        match ledger.accept(prepared.call, prepared.begun_by).await {
+        match self.0.ledger.accept(prepared.call, prepared.begun_by).await {
             Ok(Acceptance::Submit { command, queued_before }) => {
                 self.0.deadlines.add(command.deadline_ms);
                 if !queued_before {
                     self.0.events.accepted(&call, command.deadline_ms);
                 }
                 let pending = (prepared.begun_by != BegunBy::Nobody).then(|| call.pending(command.deadline_ms));
-                let plan = Plan { call, command, queued_before, body: prepared.body, resubmit: prepared.resubmit };
-                self.submit(job, plan).await;
+                let (body, resubmit) = (prepared.body, prepared.resubmit);
+                let plan = Plan { call, command, queued_before, body, resubmit, order };
+                Box::pin(self.submit(job, plan)).await;
                 if let Some(call) = pending {
                     self.take_up_kept(call).await;
                 }
@@ -100,8 +112,10 @@ impl Bridge {
 
     async fn submit(&self, job: &Job, plan: Plan) {
         let Parts { gateway, ledger, .. } = &*self.0;
-        let Plan { call, command, queued_before, body, resubmit } = plan;
-        if queued_before && !resubmit {
+        let Plan { call, command, queued_before, body, resubmit, order } = plan;
+        let once = call.run_once || call.as_job;
+        // A changed template may have another executor now.
+        if queued_before && (!resubmit || command.as_job != call.as_job) {
             tracing::warn!("may have been submitted before a crash; waiting for callback or deadline");
             return self.submitted(job, &call, command.deadline_ms).await;
         }
@@ -109,7 +123,7 @@ impl Bridge {
             Ok(ready) => ready,
             Err(mistake) => return self.give_up(job, &call, command.deadline_ms, queued_before, mistake).await,
         };
-        if !queued_before && gateway.lacks(&call.function).await {
+        if !queued_before && order.is_none() && gateway.lacks(&call.function).await {
             let mistake = format!("OpenFaaS has no function `{}`; deploy it (stack.yml), then retry", call.function);
             return self.give_up(job, &call, command.deadline_ms, queued_before, mistake).await;
         }
@@ -123,13 +137,22 @@ impl Bridge {
         }
         let lock_ms = millis(self.lock(&call.job_type).mul_f64(1.0 - FRESH_PART));
         let fresh_until_ms = u64::try_from(job.deadline_ms).unwrap_or(0).saturating_sub(lock_ms);
-        match ready.send(gateway, resubmit, queued_before, fresh_until_ms).await {
+        let sent = match order {
+            None => ready.send(gateway, resubmit, queued_before, fresh_until_ms).await,
+            Some(order) => {
+                let times = Times { deadline_ms: command.deadline_ms, fresh_until_ms };
+                self.send_job(order, &call, &ready, times, queued_before).await
+            }
+        };
+        match sent {
             Submitted::Queued => self.submitted(job, &call, command.deadline_ms).await,
             Submitted::Never(reason) => {
+                // Whether there is a Job its cluster knows.
+                let queued_before = queued_before && !call.as_job;
                 self.give_up(job, &call, command.deadline_ms, queued_before, reason).await;
             }
             // Without a guard each further submission may be another run.
-            Submitted::Unsure(reason) if !call.run_once => {
+            Submitted::Unsure(reason) if !once => {
                 tracing::warn!(reason, "may be queued; waiting for callback or deadline");
                 self.submitted(job, &call, command.deadline_ms).await;
             }
@@ -182,7 +205,7 @@ impl Bridge {
     async fn submitted(&self, job: &Job, call: &NewCall, deadline_ms: u64) {
         self.0.metrics.submission(&call.function, "queued");
         tracing::info!(function = call.function, job = job.key, "submitted");
-        if call.run_once {
+        if call.run_once && !call.as_job {
             self.0.in_flight.listen(&call.id, now_ms());
         }
         let written = async {

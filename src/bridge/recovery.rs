@@ -148,6 +148,11 @@ impl Bridge {
                 "it has ended, and its receive task is about to hear of it; the process says what follows".to_owned(),
             ));
         };
+        if call.as_job {
+            return Err(Declined::NotSo(
+                "it runs as a Kubernetes Job, which is there; `calls cancel` ends it".to_owned(),
+            ));
+        }
         let ready = self.ready(&call, &call.fixed(), BodyFormat::Json).map_err(Declined::NotSo)?;
         match ready.send(&self.0.gateway, true, false, now_ms() + millis(PATIENCE)).await {
             Submitted::Queued => {
@@ -169,6 +174,10 @@ impl Bridge {
     async fn end_now(&self, call: Pending) -> Result<Outcome, Declined> {
         self.cancel_queued(&call).await;
         let outcome = match &self.0.questions {
+            _ if call.as_job => {
+                let told = self.cancel_job(&call).await.map_err(|error| Declined::Failed(error.to_string()))?;
+                told.unwrap_or_else(|| cancelled(&call, "its Job is deleted"))
+            }
             Some(questions) if call.run_once => match questions.cancel_once(&call).await {
                 Ok(CallState::Ended { report }) => Outcome::reported(*report),
                 Ok(CallState::Running | CallState::Unknown) => {
@@ -177,10 +186,7 @@ impl Bridge {
                 }
                 Err(error) => return Err(Declined::Failed(format!("{error}; nothing is certain, ask again"))),
             },
-            _ => {
-                let message = format!("cancelled by an operator; `{}` may run on to its end", call.function);
-                Outcome::plain(call.id.clone(), call.function.clone(), Status::Cancelled, message, false)
-            }
+            _ => cancelled(&call, &format!("`{}` may run on to its end", call.function)),
         };
         tracing::info!(status = outcome.status.as_str(), "ended by an operator");
         let kept = self.conclude(call, &outcome).await;
@@ -204,6 +210,11 @@ impl Bridge {
             }
         }
     }
+}
+
+fn cancelled(call: &Pending, and: &str) -> Outcome {
+    let message = format!("cancelled by an operator; {and}");
+    Outcome::plain(call.id.clone(), call.function.clone(), Status::Cancelled, message, false)
 }
 
 const NOTHING_QUEUED: &str = "nothing of it is queued: Zeebe hands its job out again, or an incident stands; resolve that, or \

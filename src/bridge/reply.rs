@@ -43,7 +43,7 @@ pub fn to_job(key: i64, terms: &Terms, outcome: &Outcome, back_off: Duration, no
     let retries = if outcome.retryable { terms.retries.saturating_sub(1).max(0) } else { 0 };
     let mut variables = Map::from_iter([(TRY_VARIABLE.to_owned(), Value::from(terms.attempt.saturating_add(1)))]);
     if outcome.out_of_memory {
-        variables.insert(OOM_VARIABLE.to_owned(), Value::Bool(true));
+        variables.insert(OOM_VARIABLE.to_owned(), Value::from(terms.ooms.saturating_add(1)));
     }
     if terms.retry_now {
         let retries = terms.retries.max(1);
@@ -143,6 +143,6 @@ mod tests {
     #[test]
     fn a_try_that_ran_out_of_memory_says_so_to_the_next() {
         let outcome = Outcome { out_of_memory: true, ..outcome(Status::Failed, true) };
-        assert_eq!(failure(&terms(3), &outcome).variables[OOM_VARIABLE], true);
+        assert_eq!(failure(&terms(3), &outcome).variables[OOM_VARIABLE], 1);
     }
 }

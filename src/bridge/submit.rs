@@ -94,6 +94,11 @@ impl<'a> Ready<'a> {
         Ok(Self { function, call_id, callback_url, content_type, body, signature, traceparent })
     }
 
+    /// What is sent.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Sends until something is known. `resubmit` allows another try after one that may have been queued.
     pub async fn send(&self, gateway: &Gateway, resubmit: bool, queued_before: bool, fresh_until_ms: u64) -> Submitted {
         let mut maybe_queued = queued_before;

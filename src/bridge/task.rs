@@ -1,7 +1,7 @@
 //! What a service task asks for: its headers, and the object that the header `from` names. Pure.
 
 use super::render::parse_duration;
-use crate::config::OnUnknown;
+use crate::config::{Executor, OnUnknown};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,7 +14,7 @@ pub const DEFAULT_RESULT: &str = "call";
 const VALUES: &str = "variables";
 
 /// Every header that means something to us. Others may be there for others.
-pub(crate) const SETTINGS: [&str; 11] = [
+pub(crate) const SETTINGS: [&str; 12] = [
     "function",
     "template",
     "cmdline",
@@ -24,6 +24,7 @@ pub(crate) const SETTINGS: [&str; 11] = [
     "result",
     "timeout",
     "onUnknown",
+    "executor",
     "onFailure",
     "onOom",
 ];
@@ -49,6 +50,8 @@ pub struct Task {
     pub timeout: Option<Duration>,
     /// What follows a submission with an unknown result.
     pub on_unknown: Option<OnUnknown>,
+    /// What runs the function; absent where the template says.
+    pub executor: Option<Executor>,
 }
 
 /// What a task wants its outcome to do.
@@ -102,7 +105,12 @@ pub fn read(headers: &BTreeMap<String, String>, variables: &Map<String, Value>) 
         Some(text) => Some(text.parse().map_err(|error| format!("header `onUnknown`: {error}"))?),
         None => None,
     };
+    let executor = match get("executor")? {
+        Some(text) => Some(text.trim().parse().map_err(|error| format!("header `executor`: {error}"))?),
+        None => None,
+    };
     Ok(Task {
+        executor,
         function: get("function")?.map(|name| name.trim().to_owned()),
         command,
         outputs,

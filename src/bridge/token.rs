@@ -19,6 +19,8 @@ pub struct Claims {
     function: String,
     #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
     signed_report: bool,
+    #[serde(rename = "k", default, skip_serializing_if = "std::ops::Not::not")]
+    as_job: bool,
     #[serde(rename = "o")]
     owner: String,
     #[serde(rename = "j")]
@@ -43,8 +45,18 @@ pub struct Claims {
 impl Claims {
     /// The claims of a call that this replica submits.
     pub fn new(pending: Pending, job_key: i64, owner: String, expires_ms: u64) -> Self {
-        let Pending { id, function, run_once, reply, result, tenant, deadline_ms, process_instance_key, element_id } =
-            pending;
+        let Pending {
+            id,
+            function,
+            run_once,
+            as_job,
+            reply,
+            result,
+            tenant,
+            deadline_ms,
+            process_instance_key,
+            element_id,
+        } = pending;
         let message = match reply {
             Reply::Message(name) => Some(name),
             Reply::Job(_) => None,
@@ -53,6 +65,7 @@ impl Claims {
             call_id: id,
             function,
             signed_report: run_once,
+            as_job,
             owner,
             job_key,
             message,
@@ -113,6 +126,7 @@ impl Claims {
             id: self.call_id,
             function: self.function,
             run_once: self.signed_report,
+            as_job: self.as_job,
             reply: match self.message {
                 Some(name) => Reply::Message(name),
                 None => Reply::Job(HeldJob { key: self.job_key, terms: None }),
@@ -138,6 +152,7 @@ mod tests {
             id: CallId::new("c", 1, 1),
             function: "otbcli".into(),
             run_once: true,
+            as_job: false,
             reply: Reply::Message("faas-done".into()),
             result: "call".into(),
             tenant: String::new(),

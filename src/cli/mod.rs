@@ -112,7 +112,7 @@ impl From<crate::zeebe::Error> for Failure {
 impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         match error {
-            AppError::Templates(_) => Self::Usage(error.to_string()),
+            AppError::Templates(_) | AppError::Kubernetes(_) => Self::Usage(error.to_string()),
             other => Self::Failed(other.to_string()),
         }
     }

@@ -1,5 +1,5 @@
 use super::{Context, Failure};
-use crate::{app::App, config};
+use crate::{app::App, config, kubernetes::Manifests};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,9 @@ impl Run {
         let settings = config::load(context.config.as_deref(), &context.environment)?;
         if self.check {
             crate::app::load_templates(&settings)?;
+            if let Some(kubernetes) = &settings.kubernetes {
+                Manifests::load(&kubernetes.jobs).map_err(|mistakes| Failure::Usage(mistakes.join("\n")))?;
+            }
             eprintln!("configuration and templates are good");
             return Ok(());
         }

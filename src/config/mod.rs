@@ -1,6 +1,7 @@
 //! Files and environment → checked settings. Every mistake is reported in one go, with file, line and key.
 
 mod files;
+mod kubernetes;
 mod peers;
 mod read;
 mod reader;
@@ -11,12 +12,13 @@ mod settings;
 mod sockets;
 mod toml_value;
 
+pub use kubernetes::Kubernetes;
 pub use reader::Environment;
 pub use relay::Relay;
 pub use replicas::Replicas;
 pub use settings::{
-    BodyFormat, Callback, Calls, Credentials, Function, Keys, OnUnknown, OpenFaas, Settings, Site, Traces, Worker,
-    Zeebe,
+    BodyFormat, Callback, Calls, Credentials, Executor, Function, Keys, OnUnknown, OpenFaas, Settings, Site, Traces,
+    Worker, Zeebe,
 };
 
 use crate::{reload::Reloaded, secret::Secret};

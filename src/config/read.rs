@@ -3,6 +3,7 @@
 use super::{
     BodyFormat, Calls, Function, OnUnknown, Settings, Worker,
     files::keys,
+    kubernetes,
     peers::{openfaas, traces, zeebe},
     replicas,
     section::Section,
@@ -35,8 +36,10 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
     let keys = keys(&root.section("keys"), folder, functions.values().any(|function| function.run_once));
     let (admin, token_file) = admin(root);
     let admin_token = admin_token(root, token_file.as_ref(), folder);
+    let templates = templates(root, folder);
     let settings = Settings {
-        templates: templates(root, folder),
+        kubernetes: kubernetes::read(&root.section("kubernetes"), folder, &templates),
+        templates,
         vars: root.section("vars").json(),
         admin,
         admin_token: admin_token?,

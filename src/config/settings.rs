@@ -1,6 +1,6 @@
 //! What the configuration says, once it is checked.
 
-use super::Replicas;
+use super::{Kubernetes, Replicas};
 use crate::{
     listener::Limits,
     reload::{Look, Reloaded},
@@ -28,6 +28,8 @@ pub struct Settings {
     pub zeebe: Zeebe,
     /// How OpenFaaS is reached.
     pub openfaas: OpenFaas,
+    /// Where calls run as Kubernetes Jobs, if they may.
+    pub kubernetes: Option<Kubernetes>,
     /// Where callbacks arrive.
     pub callback: Callback,
     /// Health, metrics and the calls API.
@@ -238,6 +240,28 @@ pub enum BodyFormat {
     Json,
     /// The command line as text, quoted for a POSIX shell.
     Text,
+}
+
+/// What runs a call's function.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Executor {
+    /// OpenFaaS's queue.
+    #[default]
+    OpenFaas,
+    /// A Kubernetes Job of its own.
+    KubernetesJob,
+}
+
+impl std::str::FromStr for Executor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "openfaas" => Ok(Self::OpenFaas),
+            "kubernetes-job" => Ok(Self::KubernetesJob),
+            other => Err(format!("expected openfaas or kubernetes-job, found `{other}`")),
+        }
+    }
 }
 
 /// What follows when nobody knows whether OpenFaaS queued an invocation, for functions that are not `run_once`.

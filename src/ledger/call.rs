@@ -28,6 +28,8 @@ pub struct NewCall {
     pub function: String,
     /// Whether a runner guards it.
     pub run_once: bool,
+    /// Whether it runs as a Kubernetes Job.
+    pub as_job: bool,
     /// What its outcome does in Zeebe.
     pub reply: Reply,
     /// Name of the variable that gets the outcome.
@@ -57,6 +59,7 @@ impl NewCall {
             resources: self.resources,
             parent: self.parent,
             deadline_ms: self.deadline_ms,
+            as_job: self.as_job,
         }
     }
 
@@ -66,6 +69,7 @@ impl NewCall {
             id: self.id.clone(),
             function: self.function.clone(),
             run_once: self.run_once,
+            as_job: self.as_job,
             reply: self.reply.clone(),
             result: self.result.clone(),
             tenant: self.tenant.clone(),
@@ -129,9 +133,17 @@ pub struct Terms {
     /// The function for the tries after one that ran out of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oom_function: Option<String>,
+    /// How many tries before this one ran out of memory.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ooms: u32,
     /// Whether a person has asked for another try: then any failure is followed by one at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retry_now: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]
@@ -149,6 +161,7 @@ impl NewCall {
             tenant: String::new(),
             function: "otbcli".into(),
             run_once: true,
+            as_job: false,
             reply: Reply::Message("faas-done".into()),
             result: "call".into(),
             args: Vec::new(),
@@ -213,6 +226,8 @@ pub struct Fixed {
     pub parent: Option<TraceParent>,
     /// When the call must have ended.
     pub deadline_ms: u64,
+    /// Whether it runs as a Kubernetes Job.
+    pub as_job: bool,
 }
 
 /// Where a call stands.
@@ -255,6 +270,8 @@ pub struct Pending {
     pub function: String,
     /// Whether a runner guards it.
     pub run_once: bool,
+    /// Whether it runs as a Kubernetes Job.
+    pub as_job: bool,
     /// What the outcome does in Zeebe.
     pub reply: Reply,
     /// Name of the variable.

@@ -84,7 +84,7 @@ impl Ledger {
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(&query)?;
-                statement.query_map([limit], |row| Ok((pending(row)?, row.get(9)?)))?.collect()
+                statement.query_map([limit], |row| Ok((pending(row)?, row.get(10)?)))?.collect()
             })
             .await
     }
@@ -98,12 +98,14 @@ impl Ledger {
     /// Open calls behind a runner that it can be asked about at a start, and whether a provisional callback came. One
     /// that is only accepted is among them: a crash may have come between the job's completion and this being written.
     pub async fn askable(&self) -> Result<Vec<(Pending, bool)>, LedgerError> {
-        let query =
-            format!("SELECT {PENDING}, asking FROM calls WHERE state < 2 AND maybe_queued = 1 AND run_once = 1");
+        let query = format!(
+            "SELECT {PENDING}, asking FROM calls
+                     WHERE state < 2 AND maybe_queued = 1 AND run_once = 1 AND as_job = 0"
+        );
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(&query)?;
-                statement.query_map([], |row| Ok((pending(row)?, row.get(9)?)))?.collect()
+                statement.query_map([], |row| Ok((pending(row)?, row.get(10)?)))?.collect()
             })
             .await
     }

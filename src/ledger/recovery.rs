@@ -40,10 +40,10 @@ impl Ledger {
                 let standing = |row: &Row<'_>| {
                     Ok(Standing {
                         call: pending(row)?,
-                        state: State::from_number(row.get(9)?),
-                        maybe_queued: row.get(10)?,
-                        delivered: row.get(11)?,
-                        outcome: row.get(12)?,
+                        state: State::from_number(row.get(10)?),
+                        maybe_queued: row.get(11)?,
+                        delivered: row.get(12)?,
+                        outcome: row.get(13)?,
                     })
                 };
                 connection.prepare_cached(&query)?.query_row([id.as_str()], standing).optional()
@@ -75,24 +75,25 @@ fn invocation(row: &Row<'_>) -> rusqlite::Result<NewCall> {
     let call = pending(row)?;
     Ok(NewCall {
         id: call.id,
-        job_key: row.get(9)?,
-        attempt: row.get(10)?,
-        job_type: row.get(11)?,
+        job_key: row.get(10)?,
+        attempt: row.get(11)?,
+        job_type: row.get(12)?,
         process_instance_key: call.process_instance_key,
-        bpmn_process_id: row.get(12)?,
+        bpmn_process_id: row.get(13)?,
         element_id: call.element_id,
         tenant: call.tenant,
         function: call.function,
         run_once: call.run_once,
+        as_job: call.as_job,
         reply: call.reply,
         result: call.result,
-        args: parsed(row, 13)?,
-        outputs: parsed(row, 14)?,
-        resources: resources(row, 15)?,
-        parent: parent(row, 19)?,
-        accepted_ms: row.get(17)?,
+        args: parsed(row, 14)?,
+        outputs: parsed(row, 15)?,
+        resources: resources(row, 16)?,
+        parent: parent(row, 20)?,
+        accepted_ms: row.get(18)?,
         deadline_ms: call.deadline_ms,
-        keep_until_ms: row.get(18)?,
+        keep_until_ms: row.get(19)?,
     })
 }
 

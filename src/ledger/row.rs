@@ -7,7 +7,7 @@ use zeebe2faas_contract::{CallId, Resources, TraceParent};
 
 /// What [`pending`] reads.
 pub(super) const PENDING: &str =
-    "call_id, function, run_once, reply, result, tenant, deadline_ms, process_instance_key, element_id";
+    "call_id, function, run_once, reply, result, tenant, deadline_ms, process_instance_key, element_id, as_job";
 
 pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
@@ -20,6 +20,7 @@ pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
         deadline_ms: row.get(6)?,
         process_instance_key: row.get(7)?,
         element_id: row.get(8)?,
+        as_job: row.get(9)?,
     })
 }
 

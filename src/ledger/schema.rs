@@ -25,6 +25,7 @@ CREATE TABLE calls (
     tenant               TEXT    NOT NULL,
     function             TEXT    NOT NULL,
     run_once             INTEGER NOT NULL,
+    as_job               INTEGER NOT NULL, -- 1: a Kubernetes Job runs it
     reply                TEXT    NOT NULL, -- JSON: what the outcome does in Zeebe
     holds_job            INTEGER NOT NULL, -- 1: reply is that of a job which stays open until the end
     result               TEXT    NOT NULL,

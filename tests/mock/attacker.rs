@@ -152,6 +152,7 @@ fn expired(scene: &Scene) -> String {
         id: scene.running.call_id(),
         function: "one".into(),
         run_once: false,
+        as_job: false,
         reply: Reply::Message("faas-done".into()),
         result: "call".into(),
         tenant: String::new(),

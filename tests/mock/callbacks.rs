@@ -22,6 +22,7 @@ fn token(invocation: &Invocation, ring: &KeyRing, expires_ms: u64) -> String {
         id: invocation.call_id().parse::<CallId>().unwrap(),
         function: invocation.function.clone(),
         run_once: false,
+        as_job: false,
         reply: Reply::Message("faas-done".into()),
         result: "call".into(),
         tenant: String::new(),

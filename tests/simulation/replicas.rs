@@ -100,6 +100,7 @@ impl Replicas {
             zeebe: zeebe.expect("a client"),
             gateway: Gateway::over(transport(), &replica.settings.openfaas),
             replicas: transport(),
+            cluster: None,
         };
         let core = Core::new(replica.settings.clone(), peers, ledger).expect("a bridge");
         let routes = Arc::<Mutex<Option<Router>>>::default();

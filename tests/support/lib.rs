@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod events;
 pub mod fake_gateway;
 pub mod fake_openfaas;
+pub mod kubelet;
 pub mod live;
 pub mod matrix;
 pub mod outside;

@@ -31,7 +31,13 @@ impl Gentle {
         crate::soon(self.0.wait()).await.expect("it ends")
     }
 
-    fn ask(&self) {
+    /// Waits until it has ended.
+    pub async fn wait(&mut self) -> ExitStatus {
+        self.0.wait().await.expect("its end can be waited for")
+    }
+
+    /// Asks it to end.
+    pub fn ask(&self) {
         if let Some(pid) = self.0.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
             // One that has ended meanwhile is what we want.
             let _ = kill_process(pid, Signal::TERM);

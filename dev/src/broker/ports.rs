@@ -46,7 +46,8 @@ impl Ports {
     }
 }
 
-fn free() -> io::Result<TcpListener> {
+/// A port that is free now.
+pub(crate) fn free() -> io::Result<TcpListener> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..DRAWS {
         match TcpListener::bind(("127.0.0.1", rand::random_range(RANGE))) {

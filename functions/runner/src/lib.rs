@@ -17,6 +17,7 @@ pub mod guard;
 pub mod heartbeat;
 pub mod launch;
 pub mod observer;
+pub mod once;
 pub mod outputs;
 pub mod paths;
 pub mod plan;

@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use zeebe2faas_runner::{
     calls::Calls,
     launch::join_and_exec,
+    once::Once,
     server,
     settings::{Arguments, Settings},
 };
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         result
     });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
+async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let given = &settings.given;
     if settings.keys.is_none() {
         tracing::warn!(
@@ -67,6 +68,16 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let calls = Calls::open(settings.clone())?;
+    if let Some(folder) = &given.call_dir {
+        let once = Once::read(folder, &settings)?;
+        return Ok(tokio::select! {
+            code = once.run(&settings, &calls) => code,
+            () = async { tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} } } => {
+                calls.stop().await;
+                ExitCode::FAILURE
+            }
+        });
+    }
     let listener = TcpListener::bind(given.listen)
         .await
         .map_err(|error| format!("RUNNER_LISTEN: cannot listen on {}: {error}", given.listen))?;
@@ -93,5 +104,5 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
         Ok(served) => served??,
         Err(_) => tracing::warn!("some connections did not end in time"),
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,12 @@ pub struct Arguments {
     /// Address to listen on; port 0 takes a free one, which the first line on stdout names
     #[arg(long, env = "RUNNER_LISTEN", default_value = "127.0.0.1:8082")]
     pub listen: SocketAddr,
+    /// Folder with one call (`invocation.json`, `callback-url`): it is run and told, then the runner ends. For Jobs
+    #[arg(long, env = "RUNNER_CALL_DIR")]
+    pub call_dir: Option<PathBuf>,
+    /// How long a bridge that does not answer is told the end of that call
+    #[arg(long, env = "RUNNER_TELL_FOR", value_parser = parse_duration, default_value = "10m")]
+    pub tell_for: Duration,
     /// Name of the OpenFaaS function that this runner answers for
     #[arg(long, env = "RUNNER_FUNCTION")]
     pub function: String,

@@ -3,6 +3,7 @@
 use super::error::{Source, TemplateError, error_at};
 use super::size::parse_size;
 use super::{Template, parse_duration};
+use crate::config::Executor;
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
@@ -11,7 +12,7 @@ use zeebe2faas_contract::Resources;
 
 /// In `outputs`: the command's last word, as the runner has it.
 pub(super) const LAST_WORD: &str = "last";
-const KEYS: &str = "description, function, command, outputs, timeout, memory, cores, required, optional";
+const KEYS: &str = "description, function, command, outputs, timeout, memory, cores, executor, required, optional";
 
 /// Most that `cores` may say.
 const MAX_CORES: u32 = 1024;
@@ -61,7 +62,9 @@ impl Reader<'_> {
         let function = self.function(table);
         let description = table.get("description").and_then(|value| self.string(value, "description"));
         let timeout = self.timeout(table);
-        let resources = Resources { memory_bytes: self.memory(table), cores: self.cores(table) };
+        let mut memory = self.memory(table).into_iter();
+        let resources = Resources { memory_bytes: memory.next(), cores: self.cores(table) };
+        let executor = self.executor(table);
         let outputs = self.outputs(table);
         let required = self.names(table, "required");
         let optional = self.names(table, "optional");
@@ -85,6 +88,8 @@ impl Reader<'_> {
                 template.description = description;
                 template.timeout = timeout;
                 template.resources = resources;
+                template.more_memory = memory.collect();
+                template.executor = executor;
                 template.outputs = plain(outputs);
                 template.required = plain(required);
                 Ok(template)
@@ -117,14 +122,33 @@ impl Reader<'_> {
         parse_duration(&text).map_err(|message| self.mistake(&value.span(), message)).ok()
     }
 
+    /// For the first try, and for each one after lack of memory.
+    fn memory(&mut self, table: &DeTable<'_>) -> Vec<u64> {
+        let Some(value) = table.get("memory") else { return Vec::new() };
+        let Some(list) = value.get_ref().as_array() else { return self.size(value).into_iter().collect() };
+        let sizes: Vec<u64> = list.iter().filter_map(|item| self.size(item)).collect();
+        if sizes.len() == list.len() && (sizes.is_empty() || !sizes.is_sorted_by(|less, more| less < more)) {
+            self.mistake(&value.span(), "a list of `memory` grows, as in `memory = [\"16Gi\", \"32Gi\"]`");
+        }
+        sizes
+    }
+
     /// A string with a unit, or a number of bytes.
-    fn memory(&mut self, table: &DeTable<'_>) -> Option<u64> {
-        let value = table.get("memory")?;
+    fn size(&mut self, value: &Spanned<DeValue<'_>>) -> Option<u64> {
         let text = match value.get_ref() {
             DeValue::Integer(number) => number.to_string(),
             _ => self.string(value, "memory")?,
         };
         parse_size(&text).map_err(|message| self.mistake(&value.span(), message)).ok()
+    }
+
+    fn executor(&mut self, table: &DeTable<'_>) -> Executor {
+        let read = |reader: &mut Self| {
+            let value = table.get("executor")?;
+            let text = reader.string(value, "executor")?;
+            text.parse().map_err(|message: String| reader.mistake(&value.span(), message)).ok()
+        };
+        read(self).unwrap_or_default()
     }
 
     fn cores(&mut self, table: &DeTable<'_>) -> Option<u32> {

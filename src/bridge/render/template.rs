@@ -4,6 +4,7 @@ use super::file::LAST_WORD;
 use super::guard::{Guarded, guard};
 use super::marks::{self, Rendered};
 use super::{budget, engine, words};
+use crate::config::Executor;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -41,6 +42,10 @@ pub struct Template {
     pub timeout: Option<Duration>,
     /// What the program is meant to get by with.
     pub resources: Resources,
+    /// Memory for the tries after those that ran out of it, in bytes, growing.
+    pub more_memory: Vec<u64>,
+    /// What runs the function, unless a task header says it.
+    pub executor: Executor,
     /// Names that must be there, used or not.
     pub required: Vec<String>,
     /// Names that may be missing or null.
@@ -94,6 +99,8 @@ impl Template {
             outputs: Vec::new(),
             timeout: None,
             resources: Resources::default(),
+            more_memory: Vec::new(),
+            executor: Executor::default(),
             required: Vec::new(),
             optional,
             source,

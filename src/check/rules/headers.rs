@@ -12,7 +12,7 @@ use crate::{
         near::nearest,
         view::View,
     },
-    config::OnUnknown,
+    config::{Executor, OnUnknown},
 };
 
 pub(super) const JOB_TYPE: Rule = Rule {
@@ -88,7 +88,8 @@ pub(super) const NO_RETRIES: Rule = Rule {
 };
 
 /// What a task that throws has no use for.
-const NOT_WITH_THROW: [&str; 7] = ["outputs", "reply", "message", "timeout", "onUnknown", "onFailure", "onOom"];
+const NOT_WITH_THROW: [&str; 8] =
+    ["outputs", "reply", "message", "timeout", "onUnknown", "executor", "onFailure", "onOom"];
 
 fn known() -> impl Iterator<Item = &'static str> + Clone {
     SETTINGS.into_iter().chain(["from", "throw"])
@@ -162,6 +163,7 @@ fn value_is_good(key: &str, value: &str) -> Result<(), String> {
         _ if value.is_empty() => Ok(()),
         "timeout" => parse_duration(value).map(|_time| ()).map_err(named),
         "onUnknown" => value.parse::<OnUnknown>().map(|_known| ()).map_err(named),
+        "executor" => value.parse::<Executor>().map(|_known| ()).map_err(named),
         "onFailure" => error_code(value).map(|_code| ()),
         "result" => result_name(Some(value.to_owned())).map(|_name| ()),
         "reply" if !["message", "job"].contains(&value) => {

@@ -106,7 +106,7 @@ fn every_mistake_of_every_file_is_reported_at_once() {
         "E_x.toml: the file's name must be lower-case letters, digits and `-`, then `.toml`; rename it",
         "a.toml: the key `function` is missing; write for example `function = \"otbcli\"`",
         "a.toml:1:1: the key `funktion` is not known; these are: description, function, command, outputs, timeout, \
-         memory, cores, required, optional",
+         memory, cores, executor, required, optional",
         "a.toml:2:12: write the parameter's name without dashes: `out`",
         "a.toml:2:20: `outputs` must be given as a string; this is of type integer",
         "a.toml:3:11: `4 hours` is not a duration; write for example `90s`, `30m`, `4h`, `1h30m` or `PT4H`",
@@ -166,4 +166,21 @@ fn memory_and_cores_are_read_and_their_mistakes_have_a_place() {
     );
     assert_eq!(of("cores = 1025").unwrap_err().len() + of("cores = '4'").unwrap_err().len(), 2);
     assert!(of("memory = true").unwrap_err()[0].contains("3:10: `memory` must be given as a string"));
+}
+
+#[test]
+fn memory_may_grow_with_each_try_that_ran_out_of_it() {
+    let read = |lines: &str| load(&[("a.toml", &format!("function = 'f'\ncommand = 'prog'\n{lines}\n"))]);
+    let templates = read("memory = ['1Gi', '2Gi', '4Gi']\nexecutor = 'kubernetes-job'").unwrap();
+    let template = templates.get("a").unwrap();
+    assert_eq!((template.resources.memory_bytes, &*template.more_memory), (Some(1 << 30), &[2 << 30, 4 << 30][..]));
+    assert_eq!(template.executor, crate::config::Executor::KubernetesJob);
+    for (lines, part) in [
+        ("memory = []", "a list of `memory` grows"),
+        ("memory = ['2Gi', '1Gi']", "a list of `memory` grows"),
+        ("executor = 'k8s'", "expected openfaas or kubernetes-job, found `k8s`"),
+    ] {
+        let errors = read(lines).unwrap_err();
+        assert!(errors[0].contains(part), "{errors:?}");
+    }
 }
