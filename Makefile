@@ -14,10 +14,10 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zeebe2faas
 export PATH := $(CACHE)/tools/bin:$(PATH):$(CACHE)/go/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-zeebe test test-real test-k8s test-openfaas compose-check images simulate fault-matrix soak lint advisories fuzz fmt bench setup
+.PHONY: help demo demo-zeebe test test-real test-k8s test-openfaas compose-check monitoring-check images simulate fault-matrix soak lint advisories fuzz fmt bench setup
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run the Pleiades chain for five couples, on the embedded engine and real OTB
 	@$(SETUP) build otb
@@ -59,6 +59,12 @@ compose-check: ## Check docker-compose.yml and docker/Dockerfile with Compose's 
 	go vet -C tests/compose ./...
 	go test -C tests/compose -count=1 ./...
 
+monitoring-check: ## Check alerts, dashboard and traces with Prometheus' and OpenTelemetry's own code
+	@$(SETUP) go
+	test -z "$$(gofmt -l tests/monitoring)"
+	go vet -C tests/monitoring ./...
+	go test -C tests/monitoring -count=1 ./...
+
 images: ## Build the images of docker/Dockerfile, with Docker
 	for target in bridge callback-ack runner otbcli normalize-product functions; do \
 		docker build -f docker/Dockerfile --target $$target \
@@ -90,7 +96,7 @@ lint: ## Check formatting, lints, documentation, processes, scripts and dependen
 	cargo run --quiet -p zeebe2faas -- check --config zeebe2faas.example.toml --strict
 	git ls-files -z | xargs -0 grep -lIsE '^#!.*sh$$' | xargs shellcheck
 	cargo deny --log-level error check bans licenses sources
-	@$(MAKE) --no-print-directory compose-check
+	@$(MAKE) --no-print-directory compose-check monitoring-check
 
 advisories: ## Compare the dependencies with known vulnerabilities
 	@$(SETUP) build lint

@@ -2,8 +2,9 @@
 //!
 //! In reading order: [`cli`] starts it, [`config`] checks the settings, [`app`] builds and runs, [`bridge`] has the
 //! steps, which use [`zeebe`], [`openfaas`], [`kubernetes`] and the [`ledger`]; [`listener`] lets callbacks in, [`admin`]
-//! shows it, [`doctor`] checks what is around it, [`check`] what people wrote. Time ([`clock`]), randomness ([`chance`])
-//! and HTTP ([`transport`]) go through one place each, which a simulation replaces.
+//! shows it, [`metrics`] and [`traces`] tell how it went, [`doctor`] checks what is around it, [`check`] what people
+//! wrote. Time ([`clock`]), randomness ([`chance`]) and HTTP ([`transport`]) go through one place each, which a
+//! simulation replaces.
 
 pub mod admin;
 pub mod app;
@@ -25,5 +26,6 @@ pub mod reload;
 pub mod secret;
 pub mod stack;
 pub mod tls;
+pub mod traces;
 pub mod transport;
 pub mod zeebe;

@@ -61,7 +61,7 @@ pub(super) async fn find_one(admin: &Admin, id: &str) -> Result<Line<Call>, Refu
 }
 
 /// Reads beside the writer: a long list must not hold a callback up.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     admin: &Admin,
     question: impl FnOnce(&LedgerReader) -> Result<T, LedgerError> + Send + 'static,
 ) -> Result<T, Refusal> {

@@ -7,7 +7,9 @@ mod page;
 
 use crate::{
     bridge::{Bridge, activate::Connection},
-    ledger::Ledger,
+    clock::now_ms,
+    ledger::LedgerReader,
+    metrics::Standing,
 };
 use axum::{
     Router,
@@ -32,8 +34,6 @@ use tokio_util::sync::CancellationToken;
 pub struct Admin {
     /// The steps, for their figures.
     pub bridge: Bridge,
-    /// For its figures.
-    pub ledger: Ledger,
     /// The ledger's file, which the calls are read from.
     pub ledger_path: PathBuf,
     /// Whether the bridge is ready.
@@ -105,8 +105,16 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    let (commits, _) = admin.ledger.commits();
-    match admin.bridge.metrics().encode(admin.bridge.calls_in_flight(), &admin.bridge.load(), commits) {
+    let open = match calls::read(&admin, LedgerReader::open_calls).await {
+        Ok(open) => Some(open),
+        Err((_, reason)) => {
+            tracing::error!(reason = reason.trim(), "the figures of open calls are left out");
+            None
+        }
+    };
+    let bridge = &admin.bridge;
+    let standing = Standing { counts: bridge.counts(), load: bridge.load(), open, now_ms: now_ms() };
+    match bridge.metrics().encode(&standing) {
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

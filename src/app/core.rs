@@ -11,6 +11,7 @@ use crate::{
     config::{Settings, Worker},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
+    traces::Traces,
     zeebe::{Client, JobQuery},
 };
 use axum::Router;
@@ -26,6 +27,9 @@ const WORKER_NAME: &str = "zeebe2faas";
 /// How long a poll waits in Zeebe for a job where nothing is streamed.
 const LONG_POLL: Duration = Duration::from_secs(10);
 
+/// How long a stop waits for traces that are not exported yet.
+const LAST_EXPORT: Duration = Duration::from_secs(2);
+
 /// How many calls in flight are named when the bridge stops.
 const SHOWN_IN_FLIGHT: usize = 20;
 
@@ -34,7 +38,6 @@ pub struct Core {
     pub(super) bridge: Bridge,
     pub(super) parts: Parts,
     zeebe: Client,
-    ledger: Ledger,
     steps_stop: CancellationToken,
 }
 
@@ -51,8 +54,18 @@ impl Core {
     pub fn new(settings: Settings, peers: Peers, ledger: Ledger) -> Result<Self, AppError> {
         let templates = load_templates(&settings)?;
         let (zeebe, steps_stop) = (peers.zeebe.clone(), CancellationToken::new());
-        let bridge = Bridge::new(settings, templates, peers, ledger.clone(), Metrics::default(), steps_stop.clone());
-        Ok(Self { bridge, parts: Parts::default(), zeebe, ledger, steps_stop })
+        let metrics = Metrics::new(zeebe.retries(), ledger.commits());
+        let mut parts = Parts::default();
+        let traces = match &settings.traces {
+            None => Traces::default(),
+            Some(known) => {
+                let (traces, exporter) = Traces::new(known, &settings.replica, ledger.clone(), metrics.clone())?;
+                parts.add("the export of traces", exporter.run());
+                traces
+            }
+        };
+        let bridge = Bridge::new(settings, templates, peers, ledger, (metrics, traces), steps_stop.clone());
+        Ok(Self { bridge, parts, zeebe, steps_stop })
     }
 
     /// The steps, and what they are doing.
@@ -80,7 +93,7 @@ impl Core {
     where
         L: Future<Output = ()> + Send + 'static,
     {
-        let Self { bridge, mut parts, zeebe, ledger, steps_stop } = self;
+        let Self { bridge, mut parts, zeebe, steps_stop } = self;
         let settings = bridge.settings();
         let mut readiness = Readiness::default();
         let permits = take_up(&bridge, &settings.workers).await?;
@@ -95,7 +108,6 @@ impl Core {
         let listeners_stop = CancellationToken::new();
         let shown = Admin {
             bridge: bridge.clone(),
-            ledger,
             ledger_path: settings.ledger.clone(),
             readiness: readiness.clone(),
             stop: listeners_stop.clone(),
@@ -129,6 +141,7 @@ impl Core {
         if tokio::time::timeout(settings.callback.read_timeout, listening).await.is_err() {
             tracing::warn!("requests were still arriving; their calls are asked about at the next start");
         }
+        bridge.traces().exported(LAST_EXPORT).await;
         steps_stop.cancel();
         parts.0.shutdown().await;
         why

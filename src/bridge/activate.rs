@@ -287,7 +287,7 @@ impl Activator {
         let fresh = left >= self.settings.query.lock / LEAST_LOCK_PART;
         if !fresh {
             tracing::warn!(
-                job_type = job.job_type, job_key = job.key, ?left, lock = ?self.settings.query.lock,
+                job_type = job.job_type, job_key = job.key, instance = job.process_instance_key, element = job.element_id, ?left, lock = ?self.settings.query.lock,
                 "left to Zeebe: the job's lock is nearly over; if this repeats, compare this host's clock with Zeebe's"
             );
         }

@@ -71,9 +71,9 @@ impl Questions {
                     self.asked().remove(&call.id);
                     return outcome;
                 }
-                Err(error) if told => tracing::debug!(call = %call.id, %error, "asked in vain"),
+                Err(error) if told => tracing::debug!(%error, "asked in vain"),
                 Err(error) => {
-                    tracing::warn!(call = %call.id, %error, "asked in vain; asking on");
+                    tracing::warn!(%error, "asked in vain; asking on");
                     told = true;
                 }
             }
@@ -89,7 +89,7 @@ impl Questions {
     /// Asks once, also beside others: the outcome, where the runner is there and knows one.
     pub async fn ask_once(&self, call: &Pending) -> Option<Outcome> {
         self.look(call).await.unwrap_or_else(|error| {
-            tracing::info!(call = %call.id, %error, "asked in vain");
+            tracing::info!(%error, "asked in vain");
             None
         })
     }
@@ -105,7 +105,7 @@ impl Questions {
             match self.gateway.cancel(&call.function, &call.id, &ring).await {
                 Ok(CallState::Ended { report }) => return Some(Outcome::reported(*report)),
                 Ok(CallState::Running | CallState::Unknown) => {}
-                Err(error) => tracing::warn!(call = %call.id, %error, "could not be cancelled yet; trying on"),
+                Err(error) => tracing::warn!(%error, "could not be cancelled yet; trying on"),
             }
             drop(room);
             tokio::time::sleep(pause).await;
@@ -253,6 +253,8 @@ mod tests {
             result: "call".into(),
             tenant: String::new(),
             deadline_ms: u64::MAX,
+            process_instance_key: 1,
+            element_id: "task".into(),
         };
         questions.ask(&call, Insistence::UntilEnded).await.unwrap()
     }

@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
+use tracing::Instrument;
 use zeebe2faas_contract::KeyRing;
 
 /// The callback listener's routes. A request that is not genuine learns nothing but 401.
@@ -32,16 +33,20 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> (StatusCode, &'static str) {
-    let Some((claims, token)) = open(token, &headers, &bridge.settings().keys.token.current()) else {
-        bridge.metrics().callback("rejected");
-        return UNAUTHORIZED;
+    let (claims, token) = match open(token, &headers, &bridge.settings().keys.token.current()) {
+        Ok(genuine) => genuine,
+        Err(reason) => {
+            bridge.metrics().rejected_callback(reason);
+            return UNAUTHORIZED;
+        }
     };
+    let span = claims.span();
     let taken = bridge.clone().take(claims, token, headers, body);
-    match bridge.0.tasks.spawn(taken).await {
+    match bridge.0.tasks.spawn(taken.instrument(span)).await {
         Ok(Some(Ok(()))) => (StatusCode::OK, "ok\n"),
         Ok(Some(Err(NotTaken))) => (StatusCode::SERVICE_UNAVAILABLE, "neither ledger nor Zeebe can take it\n"),
         Ok(None) => {
-            bridge.metrics().callback("rejected");
+            bridge.metrics().rejected_callback("handed_on");
             UNAUTHORIZED
         }
         Err(error) => {
@@ -54,15 +59,18 @@ async fn receive(
 pub(super) const UNAUTHORIZED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "unauthorized\n");
 
 /// What a genuine token says, if the callback does not say itself that it is another call's; OpenFaaS says whose it is.
+/// Else why not, in a word for the figures; the sender never learns it.
 pub(super) fn open(
     token: Result<Path<String>, PathRejection>,
     headers: &HeaderMap,
     ring: &KeyRing,
-) -> Option<(Claims, String)> {
-    let Path(token) = token.ok()?;
-    let claims = Claims::open(&token, ring, now_ms())?;
+) -> Result<(Claims, String), &'static str> {
+    let Path(token) = token.map_err(|_| "forged")?;
+    let Some(claims) = Claims::open(&token, ring, now_ms()) else {
+        return Err(if Claims::open(&token, ring, 0).is_some() { "expired" } else { "forged" });
+    };
     let is_its_own = headers.get("x-call-id").is_none_or(|id| id.as_bytes() == claims.call_id().as_str().as_bytes());
-    is_its_own.then_some((claims, token))
+    if is_its_own { Ok((claims, token)) } else { Err("another_call") }
 }
 
 /// Reads the body, within its limits of size and time. What arrived of a body that breaks off or stalls counts as a cut
@@ -88,7 +96,7 @@ impl Bridge {
     /// Reads the body and acts on it. Nothing where it claims to come from another replica and does not.
     async fn take(self, claims: Claims, token: String, headers: HeaderMap, body: Body) -> Option<Result<(), NotTaken>> {
         let Some(_turn) = self.turns().begin(claims.call_id()) else {
-            tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one's body is not read");
+            tracing::warn!("many callbacks of one call at once; this one's body is not read");
             return Some(self.take_unread(claims.into_pending()).await);
         };
         let handed_on = headers.contains_key(HANDED_ON_HEADER);

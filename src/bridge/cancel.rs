@@ -1,7 +1,7 @@
 //! Keeps the jobs of running calls locked, and gives up a call whose task is gone.
 
 use super::{
-    Bridge, Parts,
+    Bridge, Parts, context,
     outcome::{Outcome, Status},
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
 };
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
+use tracing::Instrument;
 use zeebe2faas_contract::CallId;
 
 /// Locks that are renewed at the same time.
@@ -39,14 +40,18 @@ impl Bridge {
     pub(super) async fn renew(&self, id: CallId, key: i64) {
         let lock = self.0.settings.calls.job_lock;
         let next = Instant::now() + lock / RENEWED_AFTER;
-        match self.0.zeebe.update_job_timeout(key, lock, Retry::Until(next)).await {
-            Ok(()) => {}
-            Err(ZeebeError::NotFound { .. }) => return self.abandon(id),
-            Err(error) => tracing::warn!(call = %id, job = key, %error, "the job's lock is not renewed; trying on"),
+        let renewed = self.0.zeebe.update_job_timeout(key, lock, Retry::Until(next)).await;
+        if matches!(renewed, Err(ZeebeError::NotFound { .. })) {
+            return self.abandon(id);
         }
         self.0.holds.hold(&id, key, next);
+        let call = self.0.ledger.open_call(id.clone()).await;
+        if let Err(error) = renewed {
+            let span = call.iter().flatten().next().map_or_else(|| context::of_action(&id), context::of);
+            span.in_scope(|| tracing::warn!(job = key, %error, "the job's lock is not renewed; trying on"));
+        }
         // One that ended meanwhile was released before it was held.
-        if matches!(self.0.ledger.open_call(id.clone()).await, Ok(None)) {
+        if matches!(call, Ok(None)) {
             self.0.holds.release(&id);
         }
     }
@@ -55,18 +60,23 @@ impl Bridge {
     pub(super) fn abandon(&self, id: CallId) {
         let bridge = self.clone();
         // Not counted among the steps that a stop waits for: the next start finds the task gone again.
-        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+        self.beside(context::of_action(&id), async move {
             match bridge.0.ledger.open_call(id).await {
-                Ok(Some(call)) => bridge.give_up_call(call).await,
+                Ok(Some(call)) => {
+                    let span = context::of(&call);
+                    bridge.give_up_call(call).instrument(span).await;
+                }
                 // It has just ended; its delivery finds the task gone, too.
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, "a call whose task is gone stays open until its deadline"),
+                Err(error) => {
+                    tracing::error!(%error, "the call stays open until its deadline, though its task is gone");
+                }
             }
-        }));
+        });
     }
 
     async fn give_up_call(&self, call: Pending) {
-        tracing::info!(call = %call.id, function = call.function, "its task is gone: ending the call");
+        tracing::info!(function = call.function, "its task is gone: ending the call");
         self.cancel_queued(&call).await;
         let told = match &self.0.questions {
             _ if call.as_job => self.cancel_job_for_long(&call).await,
@@ -87,7 +97,7 @@ impl Bridge {
             && !call.as_job
             && let Err(reason) = gateway.cancel_queued(&call.id).await
         {
-            tracing::warn!(call = %call.id, reason, "OpenFaaS did not cancel the invocation");
+            tracing::warn!(reason, "OpenFaaS did not cancel the invocation");
         }
     }
 }

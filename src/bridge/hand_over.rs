@@ -1,7 +1,7 @@
 //! Callbacks of calls that another replica owns: handed on to it, or settled here and told to it when it is back.
 
 use super::{
-    Bridge, NotTaken, Parts,
+    Bridge, NotTaken, Parts, context,
     handed_on::Arrived,
     log_failure,
     outcome::{Outcome, Status},
@@ -19,6 +19,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+use tracing::{Instrument, instrument::Instrumented};
 use zeebe2faas_contract::CallId;
 
 /// Kept callbacks that are worked at the same time, and so in memory.
@@ -38,11 +39,11 @@ impl Bridge {
         match self.0.replicas.hand_on(&url, token, &arrived, false).await {
             Ok(()) => {
                 self.0.metrics.hand_over("handed_on", 1);
-                tracing::info!(call = %claims.call_id(), owner = claims.owner(), "its callback is handed on");
+                tracing::info!(owner = claims.owner(), "its callback is handed on");
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(call = %claims.call_id(), owner = claims.owner(), %error, "its owner takes no callback");
+                tracing::warn!(owner = claims.owner(), %error, "its owner takes no callback");
                 self.stand_in(claims, token, arrived).await
             }
         }
@@ -73,7 +74,7 @@ impl Bridge {
             Ok(outcome) => {
                 self.conclude(call, &outcome).await?;
                 if !self.keep(&claims, token, arrived, None, true).await {
-                    tracing::warn!(call = %claims.call_id(), owner = claims.owner(), "its former owner is not told");
+                    tracing::warn!(owner = claims.owner(), "its former owner is not told");
                 }
                 Ok(())
             }
@@ -112,7 +113,7 @@ impl Bridge {
         let kept = match self.0.ledger.kept_for_its_holder(call.id.clone()).await {
             Ok(Some(kept)) => kept,
             Ok(None) => return,
-            Err(error) => return tracing::error!(call = %call.id, %error, "the ledger does not tell what came before"),
+            Err(error) => return tracing::error!(%error, "the ledger does not tell what came before"),
         };
         let Some(arrived) = Arrived::from_kept(&kept.head, kept.body.into(), kept.cut) else { return };
         if let Ok(outcome) = self.0.judge.decide(&call, &arrived.callback(), false).await
@@ -125,7 +126,7 @@ impl Bridge {
     /// Whether the ledger has a row of this call. One that cannot tell has none.
     async fn knows(&self, id: &CallId) -> bool {
         self.0.ledger.knows(id.clone()).await.unwrap_or_else(|error| {
-            tracing::error!(call = %id, %error, "the ledger does not tell whether it knows a call");
+            tracing::error!(%error, "the ledger does not tell whether it knows a call");
             false
         })
     }
@@ -158,11 +159,11 @@ impl Bridge {
                 true
             }
             Ok(false) => {
-                tracing::warn!(call = %claims.call_id(), "replicas.max_kept callbacks wait for their owners; no more is kept");
+                tracing::warn!("replicas.max_kept callbacks wait for their owners; no more is kept");
                 false
             }
             Err(error) => {
-                tracing::error!(call = %claims.call_id(), %error, "the ledger cannot keep a callback for its owner");
+                tracing::error!(%error, "the ledger cannot keep a callback for its owner");
                 false
             }
         }
@@ -178,7 +179,8 @@ impl Bridge {
                     Ok(batch) => {
                         let Some(last) = batch.last() else { break };
                         after = last.number;
-                        stream::iter(batch).for_each_concurrent(BATCH, |kept| self.deliver_one_kept(kept)).await;
+                        let deliveries = stream::iter(batch);
+                        deliveries.for_each_concurrent(BATCH, |kept| within(kept, |k| self.deliver_one_kept(k))).await;
                     }
                     Err(LedgerError::Stopped) => return,
                     Err(error) => {
@@ -193,16 +195,16 @@ impl Bridge {
     }
 
     async fn deliver_one_kept(&self, kept: Kept) {
-        let Kept { number, call_id, owner, token, outcome, .. } = kept;
+        let Kept { number, owner, token, outcome, .. } = kept;
         let (Some(claims), Some(outcome)) = (Claims::of_kept(&token), outcome) else {
-            return tracing::error!(call = %call_id, "a kept callback is not readable");
+            return tracing::error!("a kept callback is not readable");
         };
         match self.0.messenger.deliver(&claims.into_pending(), &outcome, Retry::within(DELIVERY_PATIENCE)).await {
             Ok(()) => {
-                tracing::info!(call = %call_id, owner, "delivered in its owner's place");
+                tracing::info!(owner, "delivered in its owner's place");
                 log_failure(self.0.ledger.kept_is_delivered(number).await);
             }
-            Err(error) => tracing::warn!(call = %call_id, %error, "a kept outcome is not delivered; trying on"),
+            Err(error) => tracing::warn!(%error, "a kept outcome is not delivered; trying on"),
         }
     }
 
@@ -217,7 +219,8 @@ impl Bridge {
                     Ok(batch) => {
                         let Some(last) = batch.last() else { break };
                         after = last.number;
-                        stream::iter(batch).for_each_concurrent(BATCH, |kept| self.tell_owner(kept, &away)).await;
+                        let told = stream::iter(batch);
+                        told.for_each_concurrent(BATCH, |kept| within(kept, |k| self.tell_owner(k, &away))).await;
                     }
                     Err(LedgerError::Stopped) => return,
                     Err(error) => {
@@ -240,15 +243,15 @@ impl Bridge {
     /// Asks nobody twice in one round who does not answer.
     async fn tell_owner(&self, kept: Kept, away: &Mutex<HashSet<String>>) {
         let lock = || away.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept { number, call_id, owner, token, head, body, cut, delivered, .. } = kept;
+        let Kept { number, owner, token, head, body, cut, delivered, .. } = kept;
         let (Some(url), false) = (self.0.replicas.other(&owner), lock().contains(&owner)) else { return };
         let Some(arrived) = Arrived::from_kept(&head, body.into(), cut) else {
-            return tracing::error!(call = %call_id, "a kept callback is not readable");
+            return tracing::error!("a kept callback is not readable");
         };
         match self.0.replicas.hand_on(&url, &token, &arrived, delivered).await {
             Ok(()) => {
                 self.0.metrics.hand_over("told", 1);
-                tracing::info!(call = %call_id, owner, delivered, "its owner was told");
+                tracing::info!(owner, delivered, "its owner was told");
                 log_failure(self.0.ledger.owner_knows(number).await);
             }
             Err(NotHanded::Away(reason)) => {
@@ -256,9 +259,15 @@ impl Bridge {
                     tracing::debug!(owner, reason, "still away");
                 }
             }
-            Err(error) => tracing::warn!(call = %call_id, owner, %error, "its owner does not listen; trying on"),
+            Err(error) => tracing::warn!(owner, %error, "its owner does not listen; trying on"),
         }
     }
+}
+
+/// The work on a kept callback, in whose lines of the log its call is named.
+fn within<F: Future<Output = ()>>(kept: Kept, work: impl FnOnce(Kept) -> F) -> Instrumented<F> {
+    let span = Claims::of_kept(&kept.token).map_or_else(|| context::of_action(&kept.call_id), |claims| claims.span());
+    work(kept).instrument(span)
 }
 
 /// What follows the failure of an open job only its holder knows.

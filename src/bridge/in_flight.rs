@@ -79,6 +79,17 @@ pub struct Load {
     pub memory_bytes: u64,
 }
 
+/// How many calls are in flight, and how they stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All.
+    pub calls: u64,
+    /// Those of whose run nothing is known: in a queue, or of a function that does not tell.
+    pub waiting: u64,
+    /// Those that have ended.
+    pub undelivered: u64,
+}
+
 impl InFlight {
     /// Keeps the permit until the call is released.
     pub fn hold(&self, id: CallId, permit: OwnedSemaphorePermit) {
@@ -182,6 +193,15 @@ impl InFlight {
         loads
     }
 
+    /// How many there are, and how they stand.
+    pub fn counts(&self) -> Counts {
+        self.lock().values().fold(Counts::default(), |counts, entry| Counts {
+            calls: counts.calls + 1,
+            waiting: counts.waiting + u64::from(matches!(entry.run, Run::Silent)),
+            undelivered: counts.undelivered + u64::from(matches!(entry.run, Run::Ended)),
+        })
+    }
+
     /// How many calls are in flight.
     pub fn len(&self) -> usize {
         self.lock().len()
@@ -239,6 +259,17 @@ mod tests {
             calls.resume(CallId::new("test", number, 1), state, &limit);
         }
         assert_eq!((calls.len(), limit.available_permits()), (3, 1));
+    }
+
+    #[test]
+    fn a_call_is_waiting_until_it_tells_something_or_ends() {
+        let (calls, limit) = (InFlight::default(), Arc::new(Semaphore::new(3)));
+        for (number, state) in [(1, State::Submitted), (2, State::Submitted), (3, State::Ended)] {
+            calls.resume(CallId::new("test", number, 1), state, &limit);
+        }
+        assert_eq!(calls.counts(), Counts { calls: 3, waiting: 2, undelivered: 1 });
+        calls.end(&CallId::new("test", 1, 1));
+        assert_eq!(calls.counts(), Counts { calls: 3, waiting: 1, undelivered: 2 });
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The way back: what callbacks, runners and deadlines tell becomes an outcome, is kept, and goes to Zeebe.
 
 use super::{
-    Bridge, NotTaken, Parts, ask::Insistence, classify::Callback, deadline, deliver::Slot, events::Change, log_failure,
-    outcome::Outcome,
+    Bridge, NotTaken, Parts, ask::Insistence, classify::Callback, context, deadline, deliver::Slot, events::Change,
+    log_failure, outcome::Outcome,
 };
 use crate::{
     clock::{millis, now_ms},
@@ -10,6 +10,7 @@ use crate::{
     zeebe::Retry,
 };
 use std::{sync::Arc, time::Duration};
+use tracing::Instrument;
 
 /// Pause before an outcome that Zeebe refused for good is offered again: a person may have mended the cause.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
@@ -34,7 +35,7 @@ impl Bridge {
 
     /// Nothing is certain: a guarded call is asked about until it is; any other waits for its deadline.
     pub(super) async fn doubt(&self, call: Pending, why: &str) -> Result<(), NotTaken> {
-        tracing::info!(call = %call.id, function = call.function, why, "a callback that settles nothing");
+        tracing::info!(function = call.function, why, "a callback that settles nothing");
         // How a Job ended its cluster tells.
         if call.run_once && !call.as_job {
             log_failure(self.0.ledger.asking(call.id.clone()).await);
@@ -47,13 +48,13 @@ impl Bridge {
         let Some(questions) = self.0.questions.clone() else { return };
         let bridge = self.clone();
         // Not counted among the steps that a stop waits for: the next start asks again.
-        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+        self.beside(context::of(&call), async move {
             if let Some(outcome) = questions.ask(&call, insistence).await
                 && bridge.conclude(call, &outcome).await.is_err()
             {
                 tracing::error!("an outcome could be kept nowhere; the runner is asked again at the deadline");
             }
-        }));
+        });
     }
 
     /// Keeps the outcome of a call and sees to its delivery.
@@ -71,7 +72,7 @@ impl Bridge {
             Ok(Closing::Late) => Ok(()),
             Ok(Closing::NoRow) => self.deliver_now(&call, &json).await,
             Err(error) => {
-                tracing::error!(call = %call.id, %error, "the ledger cannot take the outcome; delivering it first");
+                tracing::error!(%error, "the ledger cannot take the outcome; delivering it first");
                 // Its row, if that can be read, knows more than the callback's token.
                 let known = self.0.ledger.open_call(call.id.clone()).await.ok().flatten();
                 self.deliver_now(known.as_ref().unwrap_or(&call), &json).await?;
@@ -85,12 +86,10 @@ impl Bridge {
     fn ended(&self, call: &Pending, outcome: &Outcome, ended_ms: u64) {
         self.0.holds.release(&call.id);
         self.job_concluded(call, outcome.status);
-        self.0.metrics.outcome(&call.function, outcome);
+        self.0.metrics.outcome(&call.function, outcome, ended_ms);
         self.0.in_flight.end(&call.id);
         self.0.events.tell(&call.id, &call.function, || Change::ended(outcome.status, ended_ms));
-        tracing::info!(
-            call = %call.id, function = call.function, status = outcome.status.as_str(), message = outcome.message, "ended"
-        );
+        tracing::info!(function = call.function, status = outcome.status.as_str(), reason = outcome.message, "ended");
     }
 
     /// Another replica sees to the delivery of this outcome, or has.
@@ -108,7 +107,7 @@ impl Bridge {
             Ok(Closing::Late) => self.delivered_elsewhere(&call).await,
             Ok(Closing::NoRow) => {}
             Err(error) => {
-                tracing::error!(call = %call.id, %error, "the ledger cannot take the end of a call; it is told again");
+                tracing::error!(%error, "the ledger cannot take the end of a call; it is told again");
                 drop(slot);
                 // It may have found out by itself meanwhile, and relied on whoever held the slot.
                 self.0.deliveries.look_again();
@@ -124,7 +123,7 @@ impl Bridge {
     pub(super) async fn deliver_now(&self, call: &Pending, json: &str) -> Result<(), NotTaken> {
         let patience = self.0.settings.callback.patience;
         self.0.messenger.deliver(call, json, Retry::within(patience)).await.map_err(|error| {
-            tracing::error!(call = %call.id, %error, "an outcome could not be delivered");
+            tracing::error!(%error, "an outcome could not be delivered");
             NotTaken
         })?;
         self.0.in_flight.release(&call.id);
@@ -136,14 +135,14 @@ impl Bridge {
     fn write_down_later(&self, call: Pending, json: String) {
         let Ok(room) = Arc::clone(&self.0.unwritten).try_acquire_owned() else { return };
         let bridge = self.clone();
-        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+        self.beside(context::of(&call), async move {
             let _room = room;
             loop {
                 tokio::time::sleep(LEDGER_PAUSE).await;
                 match bridge.0.ledger.end(call.id.clone(), json.clone(), now_ms()).await {
                     Ok(Closing::First(_)) => break,
                     Ok(Closing::Late | Closing::NoRow) | Err(LedgerError::Stopped) => return,
-                    Err(error) => tracing::debug!(call = %call.id, %error, "the ledger still takes nothing"),
+                    Err(error) => tracing::debug!(%error, "the ledger still takes nothing"),
                 }
             }
             while bridge.write_down_delivery(&call).await.is_err() {
@@ -151,13 +150,13 @@ impl Bridge {
             }
             bridge.0.holds.release(&call.id);
             bridge.0.in_flight.release(&call.id);
-            tracing::info!(call = %call.id, "the ledger took an outcome that had been delivered without it");
-        }));
+            tracing::info!("the ledger took an outcome that had been delivered without it");
+        });
     }
 
     pub(super) fn deliver(&self, slot: Slot, call: Pending, json: String) {
         let bridge = self.clone();
-        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+        self.beside(context::of(&call), async move {
             let delivery = tokio::select! {
                 biased;
                 delivery = bridge.0.messenger.deliver(&call, &json, Retry::Forever) => delivery,
@@ -166,11 +165,12 @@ impl Bridge {
             match delivery {
                 Ok(()) => bridge.delivered(slot, &call).await,
                 Err(error) => {
-                    tracing::error!(call = %call.id, %error, again_in = ?REFUSED_PAUSE, "Zeebe refuses the outcome");
+                    bridge.0.metrics.delivery_refused();
+                    tracing::error!(%error, again_in = ?REFUSED_PAUSE, "Zeebe refuses the outcome");
                     slot.rest(REFUSED_PAUSE).await;
                 }
             }
-        }));
+        });
     }
 
     /// Zeebe has the outcome. Should a stop come before that is written, it is delivered again at the next start, to no
@@ -178,7 +178,7 @@ impl Bridge {
     pub(super) async fn delivered(&self, mut slot: Slot, call: &Pending) {
         self.let_go(call);
         while let Err(error) = self.write_down_delivery(call).await {
-            tracing::debug!(call = %call.id, %error, "the ledger does not take a delivery yet");
+            tracing::debug!(%error, "the ledger does not take a delivery yet");
             slot.make_room();
             tokio::time::sleep(LEDGER_PAUSE).await;
         }
@@ -201,8 +201,16 @@ impl Bridge {
         let now_ms = now_ms();
         let keep_until_ms = now_ms + millis(self.0.settings.calls.message_ttl);
         match self.0.ledger.delivered(call.id.clone(), now_ms, keep_until_ms).await {
+            Ok(ended_ms) => {
+                if let Some(ended_ms) = ended_ms {
+                    self.0.metrics.delivered(Duration::from_millis(now_ms.saturating_sub(ended_ms)));
+                    self.0.traces.delivered(&call.id);
+                }
+                self.job_delivered(&call.id);
+                Ok(())
+            }
             Err(LedgerError::Stopped) => Ok(()),
-            written => written.inspect(|()| self.job_delivered(&call.id)),
+            Err(error) => Err(error),
         }
     }
 
@@ -257,7 +265,10 @@ impl Bridge {
                     continue;
                 }
             };
-            let concluded = overdue.into_iter().map(|call| self.time_out(call));
+            let concluded = overdue.into_iter().map(|call| {
+                let span = context::of(&call);
+                self.time_out(call).instrument(span)
+            });
             futures_util::future::join_all(concluded).await;
         }
     }

@@ -12,6 +12,7 @@ mod body;
 pub mod callback;
 mod cancel;
 pub mod classify;
+mod context;
 pub mod deadline;
 pub mod deliver;
 pub mod events;
@@ -48,6 +49,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     openfaas::Gateway,
+    traces::Traces,
     transport::Transport,
     zeebe::{Client, Job},
 };
@@ -56,7 +58,7 @@ use deadline::Deadlines;
 use deliver::{Deliveries, Messenger};
 use events::{Change, Events};
 use hold::Holds;
-use in_flight::{InFlight, Load, Taken};
+use in_flight::{Counts, InFlight, Load, Taken};
 use judge::Judge;
 use render::Templates;
 use replicas::Replicas;
@@ -68,6 +70,7 @@ use std::{
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span};
 use turns::Turns;
 use zeebe2faas_contract::{CallId, Progress};
 
@@ -117,6 +120,7 @@ struct Parts {
     events: Events,
     unwritten: Arc<Semaphore>,
     metrics: Metrics,
+    traces: Traces,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -128,7 +132,7 @@ impl Bridge {
         templates: Templates,
         peers: Peers,
         ledger: Ledger,
-        metrics: Metrics,
+        (metrics, traces): (Metrics, Traces),
         stop: CancellationToken,
     ) -> Self {
         let Peers { zeebe, gateway, replicas, cluster } = peers;
@@ -162,6 +166,7 @@ impl Bridge {
             cluster: cluster.map(Arc::new),
             ledger,
             metrics,
+            traces,
             stop,
         }))
     }
@@ -184,6 +189,11 @@ impl Bridge {
     /// The figures.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// The traces.
+    pub fn traces(&self) -> &Traces {
+        &self.0.traces
     }
 
     /// Room for callbacks that are worked at once.
@@ -235,6 +245,11 @@ impl Bridge {
         self.0.cluster.is_some()
     }
 
+    /// How many calls are in flight, and how they stand.
+    pub fn counts(&self) -> Counts {
+        self.0.in_flight.counts()
+    }
+
     /// How many calls are in flight.
     pub fn calls_in_flight(&self) -> usize {
         self.0.in_flight.len()
@@ -269,10 +284,16 @@ impl Bridge {
         Ok(())
     }
 
+    /// Goes on beside the steps until the bridge stops: the next start takes it up again.
+    fn beside(&self, span: Span, work: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(work).instrument(span));
+    }
+
     /// Begins to work a job; the permit is kept until Zeebe has the call's outcome.
     pub fn work(&self, job: Job, permit: OwnedSemaphorePermit) {
         let bridge = self.clone();
-        self.0.tasks.spawn(async move { bridge.begin(&job, permit).await });
+        let span = context::of_job(&job);
+        self.0.tasks.spawn(async move { bridge.begin(&job, permit).await }.instrument(span));
     }
 }
 

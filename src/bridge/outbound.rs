@@ -1,7 +1,7 @@
 //! The way out: a job is prepared, written down, submitted and completed.
 
 use super::{
-    Bridge, Parts,
+    Bridge, Parts, context,
     events::Change,
     jobs::{Order, Times},
     log_failure, pause,
@@ -64,6 +64,7 @@ impl Bridge {
             Err(mistake) => return self.not_prepared(job, mistake).await,
         };
         let call = prepared.call.clone();
+        context::named(&call.id);
         // Held before the ledger is asked: the call may be known from before, and end at any moment.
         self.0.in_flight.hold(call.id.clone(), permit);
         match self.0.ledger.accept(prepared.call, prepared.begun_by).await {
@@ -115,7 +116,7 @@ impl Bridge {
         let once = call.run_once || call.as_job;
         // A changed template may have another executor now.
         if queued_before && (!resubmit || command.as_job != call.as_job) {
-            tracing::warn!(call = %call.id, "may have been submitted before a crash; waiting for callback or deadline");
+            tracing::warn!("may have been submitted before a crash; waiting for callback or deadline");
             return self.submitted(job, &call, command.deadline_ms).await;
         }
         let ready = match self.ready(&call, &command, body) {
@@ -152,13 +153,13 @@ impl Bridge {
             }
             // Without a guard each further submission may be another run.
             Submitted::Unsure(reason) if !once => {
-                tracing::warn!(call = %call.id, reason, "may be queued; waiting for callback or deadline");
+                tracing::warn!(reason, "may be queued; waiting for callback or deadline");
                 self.submitted(job, &call, command.deadline_ms).await;
             }
             // Not completed and not failed: the job comes again when its lock ends, and the guard lets it run once.
             Submitted::Unsure(reason) => {
                 self.0.metrics.submission(&call.function, "unknown");
-                tracing::warn!(call = %call.id, job = job.key, reason, "may be queued; submitted again with the job");
+                tracing::warn!(job = job.key, reason, "may be queued; submitted again with the job");
                 self.0.in_flight.release(&call.id);
             }
             Submitted::NotNow(reason) => self.refused_now(job, &call, &reason).await,
@@ -170,7 +171,7 @@ impl Bridge {
         self.0.metrics.submission(&call.function, "refused");
         log_failure(self.0.ledger.nothing_queued(call.id.clone()).await);
         let retries = job.retries.saturating_sub(1);
-        tracing::warn!(call = %call.id, job = job.key, retries, reason, "OpenFaaS did not take the call");
+        tracing::warn!(job = job.key, retries, reason, "OpenFaaS did not take the call");
         let mut variables = Map::new();
         if call.reply.holds_job() {
             // Whoever is handed the job next must not take the call for one that is under way.
@@ -203,10 +204,7 @@ impl Bridge {
     /// OpenFaaS has the call: the service task is done and the receive task waits, or the service task itself waits.
     async fn submitted(&self, job: &Job, call: &NewCall, deadline_ms: u64) {
         self.0.metrics.submission(&call.function, "queued");
-        tracing::info!(
-            call = %call.id, function = call.function, job = job.key, instance = job.process_instance_key,
-            element = job.element_id, "submitted"
-        );
+        tracing::info!(function = call.function, job = job.key, "submitted");
         if call.run_once && !call.as_job {
             self.0.in_flight.listen(&call.id, now_ms());
         }
@@ -246,7 +244,7 @@ impl Bridge {
         match self.0.zeebe.set_variables(job.element_instance_key, &variables, true, patience).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(call = %call.id, job = job.key, state, %error, "Zeebe does not keep the call's state");
+                tracing::warn!(job = job.key, state, %error, "Zeebe does not keep the call's state");
                 false
             }
         }
@@ -257,7 +255,7 @@ impl Bridge {
             Ok(()) => log_failure(self.0.ledger.job_closed(call.id.clone()).await),
             // Completed already, or cancelled: the call goes on and its outcome is published all the same.
             Err(ZeebeError::NotFound { .. }) => log_failure(self.0.ledger.job_closed(call.id.clone()).await),
-            Err(error) => tracing::warn!(call = %call.id, %error, "the job is still open; its lock ends it"),
+            Err(error) => tracing::warn!(%error, "the job is still open; its lock ends it"),
         }
     }
 
@@ -265,11 +263,11 @@ impl Bridge {
     async fn give_up(&self, job: &Job, call: &NewCall, deadline_ms: u64, queued_before: bool, mistake: String) {
         self.0.metrics.submission(&call.function, "refused");
         if queued_before {
-            tracing::warn!(call = %call.id, mistake, "cannot be submitted again, but may be queued since before a crash");
+            tracing::warn!(mistake, "cannot be submitted again, but may be queued since before a crash");
             return self.submitted(job, call, deadline_ms).await;
         }
         log_failure(self.0.ledger.nothing_queued(call.id.clone()).await);
-        tracing::error!(call = %call.id, job = job.key, element = job.element_id, mistake, "not submitted");
+        tracing::error!(job = job.key, mistake, "not submitted");
         let fail = FailJob {
             key: job.key,
             message: mistake,
@@ -287,33 +285,21 @@ impl Bridge {
             && let Ok(Some(standing)) = self.0.ledger.standing(id.clone()).await
             && standing.waits_for(job.key)
         {
-            tracing::warn!(call = %id, job = job.key, mistake, "could not be begun today; going on with its call");
+            context::named(&id);
+            tracing::warn!(job = job.key, mistake, "could not be begun today; going on with its call");
             return self.renew(id, job.key).await;
         }
         self.raise_incident(job, mistake).await;
     }
 
     async fn raise_incident(&self, job: &Job, mistake: String) {
-        tracing::error!(
-            job = job.key,
-            element = job.element_id,
-            instance = job.process_instance_key,
-            mistake,
-            "not submitted"
-        );
+        tracing::error!(job = job.key, mistake, "not submitted");
         self.fail(&FailJob { key: job.key, message: mistake, ..FailJob::default() }).await;
     }
 
     async fn throw(&self, job: &Job, error: &BpmnError) {
         let BpmnError { code, message, variables } = error;
-        tracing::info!(
-            job = job.key,
-            instance = job.process_instance_key,
-            element = job.element_id,
-            code,
-            message,
-            "thrown"
-        );
+        tracing::info!(job = job.key, code, reason = message, "thrown");
         let patience = Retry::within(COMMAND_PATIENCE);
         match self.0.zeebe.throw_error(job.key, code, message, variables, patience).await {
             Ok(()) | Err(ZeebeError::NotFound { .. }) => {}

@@ -29,6 +29,9 @@ pub struct Outcome {
     /// Whether lack of memory ended it.
     #[serde(default)]
     pub out_of_memory: bool,
+    /// When its runner started the program, in milliseconds since 1970 (UTC), by the runner's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at_ms: Option<u64>,
     /// The run's wall-clock time, in seconds.
     #[serde(default)]
     pub duration_seconds: Option<f64>,
@@ -96,6 +99,7 @@ impl Outcome {
             exit_code: None,
             signal: None,
             out_of_memory: false,
+            started_at_ms: None,
             duration_seconds: None,
             cpu_seconds: None,
             peak_memory_bytes: None,
@@ -104,6 +108,12 @@ impl Outcome {
             result: None,
             truncated: false,
         }
+    }
+
+    /// When the run ended, by the runner's clock, in milliseconds since 1970; nothing where no runner told.
+    pub fn run_ended_ms(&self) -> Option<u64> {
+        // Casts saturate, also where a report holds no sensible number.
+        Some(self.started_at_ms?.saturating_add((self.duration_seconds? * 1000.0) as u64))
     }
 
     /// What a runner reported.
@@ -120,6 +130,7 @@ impl Outcome {
             exit_code: report.exit_code,
             signal: report.signal,
             out_of_memory: report.out_of_memory,
+            started_at_ms: report.started_at_ms,
             duration_seconds: Some(report.duration_seconds),
             cpu_seconds: Some(report.cpu_seconds),
             peak_memory_bytes: Some(report.peak_memory_bytes),

@@ -13,7 +13,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
-use zeebe2faas_contract::{CallId, Resources};
+use zeebe2faas_contract::{CallId, Resources, TRACEPARENT_HEADER, TraceParent};
 
 /// Counts the tries of a job; absent means the first. Local to the task.
 pub const TRY_VARIABLE: &str = "zeebe2faasTry";
@@ -70,6 +70,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
     let attempt = attempt(&variables)?;
     let ooms = times_out_of_memory(&variables);
     let (begun, larger) = (begun(&variables), larger_function(&task.reply, ooms));
+    let parent = parent(&variables);
     task::overlay(&job.headers, &mut variables)?;
     let template = template(&task.command, templates, job)?;
     let command = template
@@ -112,6 +113,7 @@ pub fn prepare(job: &Job, templates: &Templates, settings: &Settings, now_ms: u6
         args: command.args,
         outputs,
         resources: Resources { memory_bytes: memory(&template, ooms), ..template.resources },
+        parent,
         accepted_ms: now_ms,
         deadline_ms,
         keep_until_ms: deadline_ms + millis(settings.calls.message_ttl.max(settings.calls.token_grace)),
@@ -160,6 +162,11 @@ fn larger_function(reply: &TaskReply, ooms: u32) -> Option<&String> {
         TaskReply::Job { oom_function, .. } if ooms > 0 => oom_function.as_ref(),
         _ => None,
     }
+}
+
+/// The span that the process hangs the call below. What is no `traceparent` is to be ignored (W3C Trace Context).
+fn parent(variables: &Map<String, Value>) -> Option<TraceParent> {
+    variables.get(TRACEPARENT_HEADER)?.as_str()?.parse().ok()
 }
 
 /// What Zeebe keeps of the task's last call. Something else under that name is not ours, and is left alone.

@@ -1,7 +1,7 @@
 //! Where runners tell how far they are: `POST /progress/{token}`, beside the callbacks but never in their way. Nothing
 //! depends on it, and nothing of it is written down.
 
-use super::{Bridge, body::read_up_to, handed_on::HANDED_ON_HEADER, in_flight::Taken, token::Claims};
+use super::{Bridge, body::read_up_to, context, handed_on::HANDED_ON_HEADER, in_flight::Taken, token::Claims};
 use crate::clock::now_ms;
 use axum::{
     Router,
@@ -11,6 +11,7 @@ use axum::{
     routing::post,
 };
 use std::time::Duration;
+use tracing::Span;
 use zeebe2faas_contract::{Progress, SIGNATURE_HEADER};
 
 /// Reports that are read at once. One more is turned away: its runner tells again in a second.
@@ -67,9 +68,13 @@ async fn take(bridge: &Bridge, token: String, headers: &HeaderMap, body: Body) -
     }
     match bridge.report(progress) {
         // Once only: the header needs no signature, since it can do nothing but keep a report from going further.
-        Taken::Elsewhere if !headers.contains_key(HANDED_ON_HEADER) => {
-            Ok(bridge.hand_on_progress(&owner, token, headers.get(SIGNATURE_HEADER).cloned(), body.into()))
-        }
+        Taken::Elsewhere if !headers.contains_key(HANDED_ON_HEADER) => Ok(bridge.hand_on_progress(
+            context::of(&call),
+            &owner,
+            token,
+            headers.get(SIGNATURE_HEADER).cloned(),
+            body.into(),
+        )),
         Taken::Elsewhere => Ok(Taken::Stale),
         taken => Ok(taken),
     }
@@ -87,16 +92,23 @@ pub(super) async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
 
 impl Bridge {
     /// Hands a report on to the call's owner, and waits for nothing: the next one says it all.
-    fn hand_on_progress(&self, owner: &str, token: String, signature: Option<HeaderValue>, body: Bytes) -> Taken {
+    fn hand_on_progress(
+        &self,
+        span: Span,
+        owner: &str,
+        token: String,
+        signature: Option<HeaderValue>,
+        body: Bytes,
+    ) -> Taken {
         let Some(url) = self.0.replicas.other(owner) else { return Taken::Stale };
         let Some(room) = self.0.replicas.progress_room() else { return Taken::Stale };
         let bridge = self.clone();
-        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+        self.beside(span, async move {
             let _room = room;
             if let Err(error) = bridge.0.replicas.hand_on_progress(&url, &token, signature.as_ref(), body).await {
                 tracing::debug!(url, %error, "a report of progress did not reach the replica that owns its call");
             }
-        }));
+        });
         Taken::Elsewhere
     }
 }

@@ -1,7 +1,7 @@
 //! What a person may do with a call: end it, bring its outcome to Zeebe again, have its task tried again.
 
 use super::{
-    Bridge,
+    Bridge, context,
     outcome::{Outcome, Status},
     submit::Submitted,
 };
@@ -12,6 +12,7 @@ use crate::{
     zeebe::Retry,
 };
 use std::time::Duration;
+use tracing::Instrument;
 use zeebe2faas_contract::{CallId, CallState};
 
 /// How long a person waits for Zeebe.
@@ -38,7 +39,7 @@ impl Bridge {
     /// Ends an open call: the program of a guarded function is ended by its runner, whose word is the outcome; any other
     /// function may run on. Says what was done.
     pub async fn cancel_call(&self, id: CallId) -> Result<String, Declined> {
-        self.to_its_end(|bridge| async move { bridge.cancel_now(id).await }).await
+        self.to_its_end(id, |bridge, id| async move { bridge.cancel_now(id).await }).await
     }
 
     async fn cancel_now(&self, id: CallId) -> Result<String, Declined> {
@@ -54,7 +55,7 @@ impl Bridge {
     /// Brings a kept outcome to Zeebe now. One that Zeebe had already is published again: under the same message id,
     /// which Zeebe drops while it keeps the first, or with `again` under a new one.
     pub async fn deliver_call(&self, id: CallId, again: bool) -> Result<String, Declined> {
-        self.to_its_end(move |bridge| async move { bridge.deliver_once_more(id, again).await }).await
+        self.to_its_end(id, move |bridge, id| async move { bridge.deliver_once_more(id, again).await }).await
     }
 
     async fn deliver_once_more(&self, id: CallId, again: bool) -> Result<String, Declined> {
@@ -71,7 +72,7 @@ impl Bridge {
                 let message_id = if again { format!("{}-{}", call.id, now_ms()) } else { call.id.to_string() };
                 let published = self.0.messenger.publish(&call, &message_id, &outcome, Retry::within(PATIENCE)).await;
                 let new = published.map_err(|error| Declined::Failed(error.to_string()))?;
-                tracing::info!(call = %call.id, message_id, new, "an operator had its outcome published again");
+                tracing::info!(message_id, new, "an operator had its outcome published again");
                 Ok(if new {
                     "published again".to_owned()
                 } else {
@@ -86,7 +87,7 @@ impl Bridge {
     /// Has the task of an open job tried again, at once and at no cost of retries; a call that is still open is ended
     /// first. Where a receive task waits instead, an open call is submitted again.
     pub async fn retry_call(&self, id: CallId) -> Result<String, Declined> {
-        self.to_its_end(|bridge| async move { bridge.retry_once(id).await }).await
+        self.to_its_end(id, |bridge, id| async move { bridge.retry_once(id).await }).await
     }
 
     async fn retry_once(&self, id: CallId) -> Result<String, Declined> {
@@ -123,11 +124,12 @@ impl Bridge {
     }
 
     /// Whoever asked may go away meanwhile: what was begun is finished all the same.
-    async fn to_its_end<F>(&self, order: impl FnOnce(Self) -> F) -> Result<String, Declined>
+    async fn to_its_end<F>(&self, id: CallId, order: impl FnOnce(Self, CallId) -> F) -> Result<String, Declined>
     where
         F: Future<Output = Result<String, Declined>> + Send + 'static,
     {
-        let ended = self.0.tasks.spawn(order(self.clone())).await;
+        let span = context::of_action(&id);
+        let ended = self.0.tasks.spawn(order(self.clone(), id).instrument(span)).await;
         ended.unwrap_or_else(|error| Err(Declined::Failed(format!("it broke off: {error}"))))
     }
 
@@ -154,7 +156,7 @@ impl Bridge {
         let ready = self.ready(&call, &call.fixed(), BodyFormat::Json).map_err(Declined::NotSo)?;
         match ready.send(&self.0.gateway, true, false, now_ms() + millis(PATIENCE)).await {
             Submitted::Queued => {
-                tracing::info!(call = %call.id, "an operator had it submitted again");
+                tracing::info!("an operator had it submitted again");
                 Ok("submitted again under its call id; a run that is under way, or has ended, is the one that counts"
                     .to_owned())
             }
@@ -163,7 +165,9 @@ impl Bridge {
     }
 
     async fn standing(&self, id: CallId) -> Result<Standing, Declined> {
-        self.0.ledger.standing(id).await?.ok_or(Declined::Unknown)
+        let standing = self.0.ledger.standing(id).await?.ok_or(Declined::Unknown)?;
+        context::found(&standing.call);
+        Ok(standing)
     }
 
     /// The outcome of an open call, now, and kept.
@@ -184,7 +188,7 @@ impl Bridge {
             },
             _ => cancelled(&call, &format!("`{}` may run on to its end", call.function)),
         };
-        tracing::info!(call = %call.id, status = outcome.status.as_str(), "ended by an operator");
+        tracing::info!(status = outcome.status.as_str(), "ended by an operator");
         let kept = self.conclude(call, &outcome).await;
         kept.map_err(|_| Declined::Failed("its end can be kept nowhere: neither ledger nor Zeebe take it".to_owned()))?;
         Ok(outcome)
@@ -196,9 +200,7 @@ impl Bridge {
         match self.0.messenger.deliver(&call, &outcome, Retry::within(PATIENCE)).await {
             Ok(()) => {
                 let bridge = self.clone();
-                tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
-                    bridge.delivered(slot, &call).await;
-                }));
+                self.beside(context::of(&call), async move { bridge.delivered(slot, &call).await });
                 Ok("delivered: Zeebe has its outcome".to_owned())
             }
             Err(error) => {

@@ -32,6 +32,7 @@ use axum::{
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use zeebe2faas_contract::SIGNATURE_HEADER;
 
 /// Passes callbacks on; cheap to clone.
@@ -84,7 +85,7 @@ impl Relay {
     async fn take(self, claims: Claims, token: String, headers: HeaderMap, body: Body) -> Result<(), NotTaken> {
         let Parts { settings, room, turns, .. } = &*self.0;
         let Some(_turn) = turns.begin(claims.call_id()) else {
-            tracing::warn!(call = %claims.call_id(), "many callbacks of one call at once; this one is turned away");
+            tracing::warn!("many callbacks of one call at once; this one is turned away");
             return Err(NotTaken);
         };
         // Closed never: the semaphore lives as long as this handle.
@@ -97,7 +98,7 @@ impl Relay {
         match self.0.judge.decide(&call, &arrived.callback(), false).await {
             Ok(outcome) => self.publish(&call, &outcome).await,
             Err(why) => {
-                tracing::warn!(call = %call.id, why, "a callback that settles nothing; its owner asks the runner");
+                tracing::warn!(why, "a callback that settles nothing; its owner asks the runner");
                 Err(NotTaken)
             }
         }
@@ -108,11 +109,11 @@ impl Relay {
         let Some(url) = self.0.replicas.other(claims.owner()) else { return false };
         match self.0.replicas.hand_on(&url, token, arrived, false).await {
             Ok(()) => {
-                tracing::info!(call = %claims.call_id(), owner = claims.owner(), "its callback is handed on");
+                tracing::info!(owner = claims.owner(), "its callback is handed on");
                 true
             }
             Err(error) => {
-                tracing::warn!(call = %claims.call_id(), owner = claims.owner(), %error, "its owner takes no callback");
+                tracing::warn!(owner = claims.owner(), %error, "its owner takes no callback");
                 false
             }
         }
@@ -121,19 +122,19 @@ impl Relay {
     async fn publish(&self, call: &Pending, outcome: &Outcome) -> Result<(), NotTaken> {
         // The job may be in its next try already, which this outcome must not end.
         if let Reply::Job(_) = call.reply {
-            tracing::warn!(call = %call.id, "only the bridge that holds its job can answer it; it asks the runner");
+            tracing::warn!("only the bridge that holds its job can answer it; it asks the runner");
             return Err(NotTaken);
         }
         let json = serde_json::to_string(outcome).map_err(|_| NotTaken)?;
         let retry = Retry::within(self.0.settings.callback.patience);
         match self.0.messenger.deliver(call, &json, retry).await {
             Ok(()) => {
-                let (status, message) = (outcome.status.as_str(), &outcome.message);
-                tracing::info!(call = %call.id, function = call.function, status, message, "ended, and Zeebe has it");
+                let (status, reason) = (outcome.status.as_str(), &outcome.message);
+                tracing::info!(function = call.function, status, reason, "ended, and Zeebe has it");
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(call = %call.id, %error, "an outcome could not be delivered");
+                tracing::error!(%error, "an outcome could not be delivered");
                 Err(NotTaken)
             }
         }
@@ -149,11 +150,12 @@ async fn receive(
 ) -> (StatusCode, &'static str) {
     let genuine = callback::open(token, &headers, &relay.0.settings.keys.token.current());
     // No bridge hands anything on to this one.
-    let Some((claims, token)) = genuine.filter(|_| !headers.contains_key(HANDED_ON_HEADER)) else {
+    let Some((claims, token)) = genuine.ok().filter(|_| !headers.contains_key(HANDED_ON_HEADER)) else {
         return UNAUTHORIZED;
     };
+    let span = claims.span();
     let taken = relay.clone().take(claims, token, headers, body);
-    match relay.0.tasks.spawn(taken).await {
+    match relay.0.tasks.spawn(taken.instrument(span)).await {
         Ok(Ok(())) => (StatusCode::OK, "ok\n"),
         Ok(Err(NotTaken)) => (StatusCode::SERVICE_UNAVAILABLE, "neither its owner nor Zeebe can take it\n"),
         Err(error) => {
@@ -179,7 +181,9 @@ async fn pass_on_progress(
     let body = progress::read(body).await?;
     let signature = headers.get(HeaderName::from_static(SIGNATURE_HEADER));
     if let Err(error) = replicas.hand_on_progress(&url, &token, signature, body.into()).await {
-        tracing::debug!(url, %error, "a report of progress did not reach the bridge that owns its call");
+        claims.span().in_scope(|| {
+            tracing::debug!(url, %error, "a report of progress did not reach the bridge that owns its call");
+        });
     }
     Ok(StatusCode::NO_CONTENT)
 }

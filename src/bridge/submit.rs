@@ -7,9 +7,8 @@ use crate::{
     ledger::Fixed,
     openfaas::{Gateway, Invocation, Submission},
 };
-use sha2::{Digest, Sha256};
 use std::{borrow::Cow, time::Duration};
-use zeebe2faas_contract::{CallId, Invocation as RunnerInvocation, KeyRing, signature::Request};
+use zeebe2faas_contract::{CallId, Invocation as RunnerInvocation, KeyRing, Step, TraceParent, signature::Request};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -63,6 +62,7 @@ impl<'a> Ready<'a> {
         limit_bytes: usize,
         reply_to: ReplyTo,
     ) -> Result<Self, String> {
+        let run = TraceParent::of(call_id, Step::Run, command.parent.as_ref());
         let (content_type, body) = match format {
             BodyFormat::Text => ("text/plain; charset=utf-8", command_line(&command.args).into_bytes()),
             BodyFormat::Json => {
@@ -71,6 +71,7 @@ impl<'a> Ready<'a> {
                 let invocation = RunnerInvocation {
                     resources,
                     progress_url: reply_to.progress_url,
+                    traceparent: Some(run),
                     ..RunnerInvocation::new(call_id, function, args, outputs, deadline_ms)
                 };
                 let body = serde_json::to_vec(&invocation).map_err(|error| error.to_string())?;
@@ -88,7 +89,7 @@ impl<'a> Ready<'a> {
             let request = Request { method: "POST", path: "/", function, call_id, body: &body };
             request.sign(&ring.for_function(function), command.deadline_ms)
         });
-        let traceparent = traceparent(call_id);
+        let traceparent = run.to_string();
         let callback_url = reply_to.callback_url;
         Ok(Self { function, call_id, callback_url, content_type, body, signature, traceparent })
     }
@@ -107,7 +108,7 @@ impl<'a> Ready<'a> {
             let reason = match self.once(gateway).await {
                 Submission::Queued => return Submitted::Queued,
                 Submission::Never(reason) if maybe_queued => {
-                    tracing::warn!(call = %self.call_id, reason, "refused now, but an earlier submission may be queued");
+                    tracing::warn!(reason, "refused now, but an earlier submission may be queued");
                     return Submitted::Queued;
                 }
                 Submission::Never(reason) => return Submitted::Never(reason),
@@ -115,7 +116,7 @@ impl<'a> Ready<'a> {
                 Submission::Unknown(reason) => {
                     maybe_queued = true;
                     if !resubmit {
-                        tracing::warn!(call = %self.call_id, reason, "may be queued; waiting for callback or deadline");
+                        tracing::warn!(reason, "may be queued; waiting for callback or deadline");
                         return Submitted::Queued;
                     }
                     reason
@@ -124,7 +125,7 @@ impl<'a> Ready<'a> {
             if left <= pause {
                 return if maybe_queued { Submitted::Unsure(reason) } else { Submitted::NotNow(reason) };
             }
-            tracing::debug!(call = %self.call_id, reason, ?pause, "submitting again");
+            tracing::debug!(reason, ?pause, "submitting again");
             tokio::time::sleep(pause.mul_f64(0.5 + fraction() / 2.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -142,14 +143,6 @@ impl<'a> Ready<'a> {
         };
         gateway.submit(&invocation).await
     }
-}
-
-/// The call's own trace: derived from its id, so that whoever submits it again continues the same one
-/// (W3C Trace Context, version 00).
-fn traceparent(call_id: &CallId) -> String {
-    let digest = Sha256::digest(call_id.as_str());
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("00-{}-{}-01", hex(&digest[..16]), hex(&digest[16..24]))
 }
 
 /// The argument vector as a command line that a POSIX shell splits back into the same arguments.

@@ -1,8 +1,10 @@
 //! The token in a callback URL: all that delivery needs, signed, for one call and not for ever.
 
+use super::context;
 use crate::ledger::{HeldJob, Pending, Reply};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 use zeebe2faas_contract::{CallId, KeyRing};
 
 /// What is signed besides the claims, so that no other signature of the same key can pass for a token.
@@ -30,6 +32,10 @@ pub struct Claims {
     result: String,
     #[serde(rename = "t", default, skip_serializing_if = "String::is_empty")]
     tenant: String,
+    #[serde(rename = "p", default)]
+    process_instance_key: i64,
+    #[serde(rename = "n", default)]
+    element_id: String,
     #[serde(rename = "d")]
     deadline_ms: u64,
     #[serde(rename = "e")]
@@ -39,7 +45,18 @@ pub struct Claims {
 impl Claims {
     /// The claims of a call that this replica submits.
     pub fn new(pending: Pending, job_key: i64, owner: String, expires_ms: u64) -> Self {
-        let Pending { id, function, run_once, as_job, reply, result, tenant, deadline_ms } = pending;
+        let Pending {
+            id,
+            function,
+            run_once,
+            as_job,
+            reply,
+            result,
+            tenant,
+            deadline_ms,
+            process_instance_key,
+            element_id,
+        } = pending;
         let message = match reply {
             Reply::Message(name) => Some(name),
             Reply::Job(_) => None,
@@ -54,6 +71,8 @@ impl Claims {
             message,
             result,
             tenant,
+            process_instance_key,
+            element_id,
             deadline_ms,
             expires_ms,
         }
@@ -96,6 +115,11 @@ impl Claims {
         self.expires_ms
     }
 
+    /// What the log says of the work on this call.
+    pub fn span(&self) -> Span {
+        context::span(&self.call_id, self.process_instance_key, &self.element_id)
+    }
+
     /// What delivery needs.
     pub fn into_pending(self) -> Pending {
         Pending {
@@ -110,6 +134,8 @@ impl Claims {
             result: self.result,
             tenant: self.tenant,
             deadline_ms: self.deadline_ms,
+            process_instance_key: self.process_instance_key,
+            element_id: self.element_id,
         }
     }
 }
@@ -131,6 +157,8 @@ mod tests {
             result: "call".into(),
             tenant: String::new(),
             deadline_ms: 500,
+            process_instance_key: 7,
+            element_id: "task".into(),
         };
         Claims::new(pending, 1, "bridge-0".into(), 1000)
     }

@@ -159,7 +159,7 @@ fn start_log(json: bool) {
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let log = log.with_ansi(colours);
-    if json { log.json().init() } else { log.init() }
+    if json { log.json().with_span_list(false).init() } else { log.init() }
 }
 
 /// A small runtime for subcommands that only ask something.

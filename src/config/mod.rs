@@ -17,8 +17,8 @@ pub use reader::Environment;
 pub use relay::Relay;
 pub use replicas::Replicas;
 pub use settings::{
-    BodyFormat, Callback, Calls, Credentials, Executor, Function, Keys, OnUnknown, OpenFaas, Settings, Site, Worker,
-    Zeebe,
+    BodyFormat, Callback, Calls, Credentials, Executor, Function, Keys, OnUnknown, OpenFaas, Settings, Site, Traces,
+    Worker, Zeebe,
 };
 
 use crate::{reload::Reloaded, secret::Secret};

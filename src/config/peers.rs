@@ -1,7 +1,7 @@
 //! How Zeebe and OpenFaaS are reached, and who the bridge is to them.
 
 use super::{
-    Credentials, OpenFaas, Zeebe,
+    Credentials, OpenFaas, Traces, Zeebe,
     files::{accept, client_files, secret},
     read::{MILLISECOND, MINUTE, SECOND},
     section::{Found, Section},
@@ -187,6 +187,19 @@ pub fn openfaas(section: &Section<'_>, folder: &Path) -> Option<OpenFaas> {
     Some(OpenFaas { gateway, tls: tls?, request_timeout, body_limit_bytes, cancels, credentials })
 }
 
+/// Nothing beside a mistake; nothing within where no endpoint is set.
+pub fn traces(section: &Section<'_>, folder: &Path) -> Option<Option<Traces>> {
+    let endpoint = section.parsed_or("endpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"], http_url);
+    let service = section.text_or("service", &["OTEL_SERVICE_NAME"]);
+    let timeout = section.duration("timeout", 10 * SECOND, 100 * MILLISECOND..=MINUTE);
+    let ca = section.text("ca_file");
+    section.check_unknown();
+    let Some(endpoint) = endpoint.map(|found| found.value) else { return Some(None) };
+    let tls = https(section, &endpoint, ca, folder)?;
+    let service = service.map_or_else(|| "zeebe2faas".to_owned(), |found| found.value);
+    Some(Some(Traces { endpoint, tls, service, timeout }))
+}
+
 pub fn http_url(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
     match url.scheme() {
@@ -244,6 +257,29 @@ mod tests {
             (vec![("ZEEBE_ADDRESS", "https://z"), ("ZEEBE_CA_CERTIFICATE_PATH", "/no/ca")], "/no/ca cannot be read"),
         ] {
             let mistakes = zeebe(&pairs).unwrap_err();
+            assert!(mistakes.contains(part), "{part}: {mistakes}");
+        }
+    }
+
+    #[test]
+    fn traces_go_nowhere_unless_an_endpoint_is_named_be_it_in_opentelemetrys_own_variables() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token.key"), zeebe2faas_contract::random_key_line("k")).unwrap();
+        let least = "cluster = \"c\"\ncallback.url = \"http://b:1\"\nkeys.token_file = \"token.key\"\n";
+        let traces = |more: &str, pairs: &[(&str, &str)]| {
+            parse(&folder.path().join("z.toml"), &format!("{least}{more}"), &environment(pairs)).map(|s| s.traces)
+        };
+        assert!(traces("", &[]).unwrap().is_none());
+        let named = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://agent:4318/"), ("OTEL_SERVICE_NAME", "eo-bridge")];
+        let known = traces("", &named).unwrap().unwrap();
+        assert_eq!((known.endpoint.as_str(), known.service.as_str()), ("http://agent:4318", "eo-bridge"));
+        for (more, part) in [
+            ("traces.endpoint = \"agent:4318\"", "traces.endpoint: `agent:4318`"),
+            ("traces.timeout = \"1h\"", "traces.timeout: 3600s is out of bounds"),
+            ("traces.url = \"http://agent\"", "traces.url"),
+            ("traces = { endpoint = \"http://agent\", ca_file = \"ca.pem\" }", "a certificate needs TLS"),
+        ] {
+            let mistakes = traces(more, &[]).unwrap_err().to_string();
             assert!(mistakes.contains(part), "{part}: {mistakes}");
         }
     }

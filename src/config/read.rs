@@ -4,7 +4,7 @@ use super::{
     BodyFormat, Calls, Function, OnUnknown, Settings, Worker,
     files::keys,
     kubernetes,
-    peers::{openfaas, zeebe},
+    peers::{openfaas, traces, zeebe},
     replicas,
     section::Section,
     sockets::{admin, admin_token, callback, limits},
@@ -31,6 +31,7 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
     let zeebe = zeebe(&root.section("zeebe"), folder);
     let openfaas = openfaas(&root.section("openfaas"), folder);
     let callback = callback(&root.section("callback"), folder, true);
+    let traces = traces(&root.section("traces"), folder);
     let functions = functions(&root.section("functions"));
     let keys = keys(&root.section("keys"), folder, functions.values().any(|function| function.run_once));
     let (admin, token_file) = admin(root);
@@ -54,6 +55,7 @@ pub fn settings(root: &Section<'_>, folder: &Path) -> Option<Settings> {
         openfaas: openfaas?,
         callback: callback?,
         keys: keys?,
+        traces: traces?,
         functions,
     };
     root.check_unknown();

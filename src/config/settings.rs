@@ -48,6 +48,8 @@ pub struct Settings {
     pub workers: Vec<Worker>,
     /// What is known of functions; others have the defaults.
     pub functions: BTreeMap<String, Function>,
+    /// Where traces go; nowhere without it.
+    pub traces: Option<Traces>,
     /// How long a stop waits for steps under way.
     pub drain_timeout: Duration,
 }
@@ -138,6 +140,19 @@ pub struct Callback {
     pub max_concurrent: usize,
     /// How long a callback that no ledger takes waits for Zeebe before it is answered 503.
     pub patience: Duration,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    /// An OTLP collector's URL, without `/v1/traces`.
+    pub endpoint: String,
+    /// How its certificate is checked; as the file was at the start.
+    pub tls: Reloaded<Arc<ClientConfig>>,
+    /// The bridge's name in traces.
+    pub service: String,
+    /// Deadline of one request.
+    pub timeout: Duration,
 }
 
 /// What keys, Zeebe's access and the callback listener are made of.

@@ -3,7 +3,7 @@
 use super::{
     Ledger, LedgerError,
     call::{Acceptance, BegunBy, Fixed, NewCall, State},
-    row::{json, parsed, resources},
+    row::{json, parent, parsed, resources},
 };
 use rusqlite::{Connection, named_params, params};
 
@@ -60,7 +60,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
             // Nothing was ever queued: what the operator mended since may change the command and the clock.
             let statement = "UPDATE calls SET maybe_queued = 1, args = ?2, outputs = ?3, deadline_ms = ?4,
                              keep_until_ms = ?5, accepted_ms = ?13, function = ?6, run_once = ?7, reply = ?8, result = ?9,
-                             holds_job = ?10, memory_bytes = ?11, cores = ?12, as_job = ?14
+                             holds_job = ?10, memory_bytes = ?11, cores = ?12, parent = ?14, as_job = ?15
                              WHERE call_id = ?1";
             connection.prepare_cached(statement)?.execute(params![
                 call.id.as_str(),
@@ -76,6 +76,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
                 call.resources.memory_bytes,
                 call.resources.cores,
                 call.accepted_ms,
+                call.parent.map(|parent| parent.to_string()),
                 call.as_job,
             ])?;
             // What this replica knows to be unqueued another one may have submitted since.
@@ -87,7 +88,7 @@ fn accept(connection: &Connection, call: &NewCall, begun_by: BegunBy) -> rusqlit
 fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<Known>> {
     let query = "SELECT call_id, process_instance_key = ?2 AND element_id = ?3, state, maybe_queued, job_closed,
                  delivered, args, outputs, deadline_ms, memory_bytes, cores,
-                 state = 2 AND delivered = 0 AND holds_job = 1, try, as_job FROM calls WHERE job_key = ?1";
+                 state = 2 AND delivered = 0 AND holds_job = 1, try, parent, as_job FROM calls WHERE job_key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map(params![call.job_key, call.process_instance_key, call.element_id], |row| {
         Ok(Known {
@@ -103,8 +104,9 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
                 args: parsed(row, 6)?,
                 outputs: parsed(row, 7)?,
                 resources: resources(row, 9)?,
+                parent: parent(row, 13)?,
                 deadline_ms: row.get(8)?,
-                as_job: row.get(13)?,
+                as_job: row.get(14)?,
             },
         })
     })?;
@@ -114,10 +116,10 @@ fn rows_of_job(connection: &Connection, call: &NewCall) -> rusqlite::Result<Vec<
 fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
     let statement = "INSERT INTO calls (call_id, job_key, try, job_type, process_instance_key, bpmn_process_id,
         element_id, tenant, function, run_once, as_job, reply, holds_job, result, args, outputs, memory_bytes,
-        cores, state, maybe_queued, asking,
+        cores, parent, state, maybe_queued, asking,
         job_closed, delivered, accepted_ms, deadline_ms, keep_until_ms)
         VALUES (:id, :job, :try, :type, :instance, :process, :element, :tenant, :function, :once, :as_job, :reply, :holds, :result,
-        :args, :outputs, :memory, :cores, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
+        :args, :outputs, :memory, :cores, :parent, 0, 1, 0, 0, 0, :accepted, :deadline, :keep)";
     connection.prepare_cached(statement)?.execute(named_params! {
         ":id": call.id.as_str(), ":job": call.job_key, ":try": call.attempt, ":type": call.job_type,
         ":instance": call.process_instance_key, ":process": call.bpmn_process_id, ":element": call.element_id,
@@ -125,6 +127,7 @@ fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
         ":as_job": call.as_job, ":reply": json(&call.reply)?, ":holds": call.reply.holds_job(),
         ":result": call.result, ":args": json(&call.args)?, ":outputs": json(&call.outputs)?,
         ":memory": call.resources.memory_bytes, ":cores": call.resources.cores,
+        ":parent": call.parent.map(|parent| parent.to_string()),
         ":accepted": call.accepted_ms, ":deadline": call.deadline_ms, ":keep": call.keep_until_ms,
     })?;
     Ok(())

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
-use zeebe2faas_contract::{CallId, Resources};
+use zeebe2faas_contract::{CallId, Resources, TraceParent};
 
 /// A call as it is accepted, before its request leaves.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct NewCall {
     pub outputs: Vec<String>,
     /// What the program is meant to get by with.
     pub resources: Resources,
+    /// The span that its process hangs the call below.
+    pub parent: Option<TraceParent>,
     /// When it is accepted, in milliseconds since 1970.
     pub accepted_ms: u64,
     /// When it must have ended.
@@ -55,6 +57,7 @@ impl NewCall {
             args: self.args.clone(),
             outputs: self.outputs.clone(),
             resources: self.resources,
+            parent: self.parent,
             deadline_ms: self.deadline_ms,
             as_job: self.as_job,
         }
@@ -71,6 +74,8 @@ impl NewCall {
             result: self.result.clone(),
             tenant: self.tenant.clone(),
             deadline_ms,
+            process_instance_key: self.process_instance_key,
+            element_id: self.element_id.clone(),
         }
     }
 }
@@ -162,6 +167,7 @@ impl NewCall {
             args: Vec::new(),
             outputs: Vec::new(),
             resources: Resources::default(),
+            parent: None,
             accepted_ms: 1,
             deadline_ms: 2,
             keep_until_ms: 3,
@@ -216,6 +222,8 @@ pub struct Fixed {
     pub outputs: Vec<String>,
     /// What the program is meant to get by with.
     pub resources: Resources,
+    /// The span that its process hangs the call below.
+    pub parent: Option<TraceParent>,
     /// When the call must have ended.
     pub deadline_ms: u64,
     /// Whether it runs as a Kubernetes Job.
@@ -272,6 +280,10 @@ pub struct Pending {
     pub tenant: String,
     /// When it must have ended.
     pub deadline_ms: u64,
+    /// The process instance; 0 where an old token does not tell.
+    pub process_instance_key: i64,
+    /// The service task; empty where an old token does not tell.
+    pub element_id: String,
 }
 
 /// What an outcome's arrival did.

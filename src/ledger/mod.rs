@@ -5,6 +5,7 @@
 
 mod accept;
 mod call;
+mod journey;
 mod kept;
 mod operations;
 mod read;
@@ -14,12 +15,14 @@ mod schema;
 mod writer;
 
 pub use call::{Acceptance, BegunBy, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
+pub use journey::Journey;
 pub use kept::Kept;
-pub use read::{LedgerReader, Selection};
+pub use read::{LedgerReader, OpenCalls, Selection};
 pub use recovery::Standing;
 #[doc(hidden)]
 pub use writer::{Scribe, Written};
 
+use crate::metrics::CommitTimes;
 use std::{path::Path, path::PathBuf};
 use writer::Writer;
 
@@ -82,8 +85,8 @@ impl Ledger {
         schema::network_file_system(folder)
     }
 
-    /// How many changes each commit carried so far: (commits, changes).
-    pub fn commits(&self) -> (u64, u64) {
+    /// How long its commits take.
+    pub fn commits(&self) -> &CommitTimes {
         self.writer.commits()
     }
 }

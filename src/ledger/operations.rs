@@ -5,7 +5,7 @@ use super::{
     call::{Closing, Pending, State},
     row::{PENDING, call_id, pending},
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use zeebe2faas_contract::CallId;
 
 impl Ledger {
@@ -60,15 +60,20 @@ impl Ledger {
             .await
     }
 
-    /// Zeebe has the outcome (and with it a job that was held is closed); the row is kept until the given time.
-    pub async fn delivered(&self, id: CallId, now_ms: u64, keep_until_ms: u64) -> Result<(), LedgerError> {
+    /// Zeebe has the outcome (and with it a job that was held is closed); the row is kept until the given time. Tells
+    /// when the call had ended, in milliseconds since 1970, unless its delivery was known already.
+    pub async fn delivered(&self, id: CallId, now_ms: u64, keep_until_ms: u64) -> Result<Option<u64>, LedgerError> {
+        let news = "SELECT ended_ms FROM calls WHERE call_id = ?1 AND delivered = 0";
         let statement = "UPDATE calls SET delivered = 1, delivered_ms = coalesce(delivered_ms, ?2),
                          job_closed = max(job_closed, holds_job),
                          keep_until_ms = max(keep_until_ms, ?3) WHERE call_id = ?1";
-        let change =
-            move |c: &Connection| c.prepare_cached(statement)?.execute(params![id.as_str(), now_ms, keep_until_ms]);
-        self.writer.apply(change).await?;
-        Ok(())
+        self.writer
+            .apply(move |c| {
+                let ended_ms = c.prepare_cached(news)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+                c.prepare_cached(statement)?.execute(params![id.as_str(), now_ms, keep_until_ms])?;
+                Ok(ended_ms.flatten())
+            })
+            .await
     }
 
     /// Outcomes that Zeebe does not have yet, with their JSON, the oldest first.
@@ -79,7 +84,7 @@ impl Ledger {
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(&query)?;
-                statement.query_map([limit], |row| Ok((pending(row)?, row.get(8)?)))?.collect()
+                statement.query_map([limit], |row| Ok((pending(row)?, row.get(10)?)))?.collect()
             })
             .await
     }
@@ -100,7 +105,7 @@ impl Ledger {
         self.writer
             .apply(move |connection| {
                 let mut statement = connection.prepare_cached(&query)?;
-                statement.query_map([], |row| Ok((pending(row)?, row.get(8)?)))?.collect()
+                statement.query_map([], |row| Ok((pending(row)?, row.get(10)?)))?.collect()
             })
             .await
     }
@@ -162,9 +167,35 @@ impl Ledger {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::{
-        super::{BegunBy, NewCall},
+        super::{BegunBy, LedgerReader, NewCall, OpenCalls},
         *,
     };
+
+    #[tokio::test]
+    async fn the_oldest_call_is_one_that_zeebe_has_no_outcome_of_and_only_open_ones_have_a_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let ledger = Ledger::open(&path).unwrap();
+        let seen = || {
+            let OpenCalls { oldest_accepted_ms, next_deadline_ms } =
+                LedgerReader::open(&path).unwrap().open_calls().unwrap();
+            (oldest_accepted_ms, next_deadline_ms)
+        };
+        assert_eq!(seen(), (None, None));
+        let call = |key: i64, at| NewCall { accepted_ms: at, deadline_ms: 100 + at, ..NewCall::example(key) };
+        let [older, newer] = [call(1, 10), call(2, 20)];
+        for call in [&older, &newer] {
+            ledger.accept(call.clone(), BegunBy::Nobody).await.unwrap();
+        }
+        assert_eq!(seen(), (Some(10), Some(110)));
+        ledger.end(older.id.clone(), "{}".into(), 30).await.unwrap();
+        assert_eq!(seen(), (Some(10), Some(120)));
+        assert_eq!(ledger.delivered(older.id.clone(), 40, 50).await.unwrap(), Some(30));
+        assert_eq!(ledger.delivered(older.id, 41, 50).await.unwrap(), None, "told twice");
+        assert_eq!(seen(), (Some(20), Some(120)));
+        ledger.end(newer.id, "{}".into(), 60).await.unwrap();
+        assert_eq!(seen(), (Some(20), None));
+    }
 
     #[tokio::test]
     async fn every_open_call_that_may_be_queued_is_asked_about_at_a_start() {

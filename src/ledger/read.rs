@@ -29,6 +29,15 @@ pub struct Selection {
     pub before_ms: Option<u64>,
 }
 
+/// What is worth watching of the calls that Zeebe has no outcome of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenCalls {
+    /// When the oldest was accepted, in milliseconds since 1970.
+    pub oldest_accepted_ms: Option<u64>,
+    /// When the next of those that have not ended must have.
+    pub next_deadline_ms: Option<u64>,
+}
+
 /// Reads a ledger, also while a bridge holds it.
 pub struct LedgerReader {
     connection: Connection,
@@ -53,6 +62,18 @@ impl LedgerReader {
         let state = state.map(|state| state as i64);
         let rows = statement.query_map((state, undelivered, function, instance, before_ms, limit), summary)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What is worth watching of open calls. Reads these only, through their indices.
+    pub fn open_calls(&self) -> Result<OpenCalls, LedgerError> {
+        let query = "WITH open AS (SELECT min(accepted_ms) accepted_ms, min(deadline_ms) deadline_ms FROM calls
+                                   WHERE state < 2 AND maybe_queued = 1),
+                     undelivered AS (SELECT min(accepted_ms) accepted_ms FROM calls WHERE state = 2 AND delivered = 0)
+                     SELECT min(coalesce(open.accepted_ms, undelivered.accepted_ms),
+                                coalesce(undelivered.accepted_ms, open.accepted_ms)), open.deadline_ms
+                     FROM open, undelivered";
+        let read = |row: &Row<'_>| Ok(OpenCalls { oldest_accepted_ms: row.get(0)?, next_deadline_ms: row.get(1)? });
+        Ok(self.connection.query_row(query, [], read)?)
     }
 
     /// Everything known of one call.

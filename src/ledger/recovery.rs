@@ -3,7 +3,7 @@
 use super::{
     Ledger, LedgerError,
     call::{NewCall, Pending, Reply, State},
-    row::{PENDING, parsed, pending, resources},
+    row::{PENDING, parent, parsed, pending, resources},
 };
 use rusqlite::{OptionalExtension, Row};
 use zeebe2faas_contract::CallId;
@@ -40,10 +40,10 @@ impl Ledger {
                 let standing = |row: &Row<'_>| {
                     Ok(Standing {
                         call: pending(row)?,
-                        state: State::from_number(row.get(8)?),
-                        maybe_queued: row.get(9)?,
-                        delivered: row.get(10)?,
-                        outcome: row.get(11)?,
+                        state: State::from_number(row.get(10)?),
+                        maybe_queued: row.get(11)?,
+                        delivered: row.get(12)?,
+                        outcome: row.get(13)?,
                     })
                 };
                 connection.prepare_cached(&query)?.query_row([id.as_str()], standing).optional()
@@ -54,8 +54,8 @@ impl Ledger {
     /// An open call as its first submission fixed it.
     pub async fn open_invocation(&self, id: CallId) -> Result<Option<NewCall>, LedgerError> {
         let query = format!(
-            "SELECT {PENDING}, job_key, try, job_type, process_instance_key, bpmn_process_id, element_id, args, outputs,
-             memory_bytes, cores, accepted_ms, keep_until_ms FROM calls WHERE call_id = ?1 AND state < 2"
+            "SELECT {PENDING}, job_key, try, job_type, bpmn_process_id, args, outputs,
+             memory_bytes, cores, accepted_ms, keep_until_ms, parent FROM calls WHERE call_id = ?1 AND state < 2"
         );
         self.writer.apply(move |c| c.prepare_cached(&query)?.query_row([id.as_str()], invocation).optional()).await
     }
@@ -72,26 +72,27 @@ impl Ledger {
 }
 
 fn invocation(row: &Row<'_>) -> rusqlite::Result<NewCall> {
-    let Pending { id, function, run_once, reply, result, tenant, deadline_ms, as_job } = pending(row)?;
+    let call = pending(row)?;
     Ok(NewCall {
-        id,
-        job_key: row.get(8)?,
-        attempt: row.get(9)?,
-        job_type: row.get(10)?,
-        process_instance_key: row.get(11)?,
-        bpmn_process_id: row.get(12)?,
-        element_id: row.get(13)?,
-        tenant,
-        function,
-        run_once,
-        as_job,
-        reply,
-        result,
+        id: call.id,
+        job_key: row.get(10)?,
+        attempt: row.get(11)?,
+        job_type: row.get(12)?,
+        process_instance_key: call.process_instance_key,
+        bpmn_process_id: row.get(13)?,
+        element_id: call.element_id,
+        tenant: call.tenant,
+        function: call.function,
+        run_once: call.run_once,
+        as_job: call.as_job,
+        reply: call.reply,
+        result: call.result,
         args: parsed(row, 14)?,
         outputs: parsed(row, 15)?,
         resources: resources(row, 16)?,
+        parent: parent(row, 20)?,
         accepted_ms: row.get(18)?,
-        deadline_ms,
+        deadline_ms: call.deadline_ms,
         keep_until_ms: row.get(19)?,
     })
 }

@@ -3,10 +3,11 @@
 use super::call::Pending;
 use rusqlite::Row;
 use serde::{Serialize, de::DeserializeOwned};
-use zeebe2faas_contract::{CallId, Resources};
+use zeebe2faas_contract::{CallId, Resources, TraceParent};
 
 /// What [`pending`] reads.
-pub(super) const PENDING: &str = "call_id, function, run_once, reply, result, tenant, deadline_ms, as_job";
+pub(super) const PENDING: &str =
+    "call_id, function, run_once, reply, result, tenant, deadline_ms, process_instance_key, element_id, as_job";
 
 pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
@@ -17,7 +18,9 @@ pub(super) fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
         result: row.get(4)?,
         tenant: row.get(5)?,
         deadline_ms: row.get(6)?,
-        as_job: row.get(7)?,
+        process_instance_key: row.get(7)?,
+        element_id: row.get(8)?,
+        as_job: row.get(9)?,
     })
 }
 
@@ -35,6 +38,12 @@ pub(super) fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusql
 /// In two columns, the first of which is named.
 pub(super) fn resources(row: &Row<'_>, memory: usize) -> rusqlite::Result<Resources> {
     Ok(Resources { memory_bytes: row.get(memory)?, cores: row.get(memory + 1)? })
+}
+
+/// A column that holds a `traceparent`, or nothing.
+pub(super) fn parent(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<TraceParent>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| text.parse().map_err(|error| wrong(column, error))).transpose()
 }
 
 /// A value for such a column.

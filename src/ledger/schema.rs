@@ -33,6 +33,7 @@ CREATE TABLE calls (
     outputs              TEXT    NOT NULL, -- a JSON array
     memory_bytes         INTEGER,          -- fixed like the arguments
     cores                INTEGER,
+    parent               TEXT,             -- the traceparent of its process
     state                INTEGER NOT NULL,
     maybe_queued         INTEGER NOT NULL, -- 0: every submission so far proved that nothing was queued
     asking               INTEGER NOT NULL, -- 1: a provisional callback came, so no other is to be expected

@@ -1,14 +1,9 @@
 //! Who owns the connection, on a thread of its own.
 
 use super::LedgerError;
+use crate::metrics::CommitTimes;
 use rusqlite::Connection;
-use std::{
-    fs::File,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fs::File, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Changes that may wait for the writer; more callers wait for room.
@@ -24,13 +19,7 @@ type Told = Box<dyn FnOnce(Result<(), &str>) + Send>;
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Change>,
-    commits: Arc<Commits>,
-}
-
-#[derive(Default)]
-struct Commits {
-    commits: AtomicU64,
-    changes: AtomicU64,
+    commits: CommitTimes,
 }
 
 impl Writer {
@@ -47,13 +36,13 @@ impl Writer {
 
     pub(super) fn new(connection: Connection) -> (Self, Scribe) {
         let (changes, queue) = mpsc::channel(QUEUE);
-        let commits = Arc::<Commits>::default();
-        let scribe = Scribe { connection, queue, batch: Vec::with_capacity(BATCH), counters: Arc::clone(&commits) };
+        let commits = CommitTimes::default();
+        let scribe = Scribe { connection, queue, batch: Vec::with_capacity(BATCH), commits: commits.clone() };
         (Self { queue: changes, commits }, scribe)
     }
 
-    pub(super) fn commits(&self) -> (u64, u64) {
-        (self.commits.commits.load(Ordering::Relaxed), self.commits.changes.load(Ordering::Relaxed))
+    pub(super) fn commits(&self) -> &CommitTimes {
+        &self.commits
     }
 
     /// Runs the change and returns after it is durable. A change that fails undoes nothing of itself: it should be
@@ -86,7 +75,7 @@ pub struct Scribe {
     connection: Connection,
     queue: mpsc::Receiver<Change>,
     batch: Vec<Change>,
-    counters: Arc<Commits>,
+    commits: CommitTimes,
 }
 
 impl Scribe {
@@ -97,12 +86,11 @@ impl Scribe {
 
     /// Commits the batch.
     pub fn commit(&mut self) -> Written {
-        let size = self.batch.len() as u64;
+        let began = Instant::now();
         let mut told = Vec::with_capacity(self.batch.len());
         let result = commit(&self.connection, self.batch.drain(..), &mut told);
         if result.is_ok() {
-            self.counters.commits.fetch_add(1, Ordering::Relaxed);
-            self.counters.changes.fetch_add(size, Ordering::Relaxed);
+            self.commits.observe(began.elapsed());
         }
         Written { result, told }
     }

@@ -101,7 +101,7 @@ impl Gateway {
             .request(Method::POST, &url)
             .header("x-call-id", invocation.call_id)
             .header("x-callback-url", invocation.callback_url)
-            .header("traceparent", invocation.traceparent)
+            .header(zeebe2faas_contract::TRACEPARENT_HEADER, invocation.traceparent)
             .header("content-type", invocation.content_type)
             .body(invocation.body.clone());
         if let Some(signature) = invocation.signature {

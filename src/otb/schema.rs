@@ -69,7 +69,8 @@ pub(super) struct Property {
     pub(super) field: Field,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) feel: Option<Feel>,
-    /// An empty value is left out of the BPMN file.
+    /// An empty value is left out of the BPMN file: Zeebe 8.6 refuses a mapping without a source, which later ones take for
+    /// null.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) optional: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 use super::{
     Error, Retry, Settings, auth::Authority, proto::gateway_client::GatewayClient, retry::Pauses, tls::connect_lazy,
 };
+use crate::metrics::Retries;
 use std::{sync::Arc, time::Duration};
 use tonic::{
     Request, Response, Status,
@@ -26,6 +27,7 @@ struct Connections {
     settings: Settings,
     address: String,
     authority: Authority,
+    retries: Retries,
     commands: Stub,
     activation: Stub,
 }
@@ -71,7 +73,14 @@ impl Client {
                 "credentials go to Zeebe in the clear; use https:// unless something else encrypts"
             );
         }
-        Ok(Self(Arc::new(Connections { settings: settings.clone(), address, authority, commands, activation })))
+        Ok(Self(Arc::new(Connections {
+            settings: settings.clone(),
+            address,
+            authority,
+            retries: Retries::default(),
+            commands,
+            activation,
+        })))
     }
 
     /// The gateway's address as a URL.
@@ -82,6 +91,11 @@ impl Client {
     /// The settings that it was made with.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// How often requests were made again.
+    pub fn retries(&self) -> &Retries {
+        &self.0.retries
     }
 
     pub(super) fn authority(&self) -> &Authority {
@@ -120,6 +134,7 @@ impl Client {
             if !again || !retry.allows(pause) {
                 return Err(error);
             }
+            self.0.retries.count(rpc);
             tracing::debug!(rpc, %error, ?pause, "trying again");
             last_error = Some(error);
             tokio::time::sleep(pause).await;

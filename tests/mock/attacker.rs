@@ -157,6 +157,8 @@ fn expired(scene: &Scene) -> String {
         result: "call".into(),
         tenant: String::new(),
         deadline_ms: 1,
+        process_instance_key: 1,
+        element_id: "task".into(),
     };
     Claims::new(pending, 1, "bridge-0".into(), 2).seal(&scene.site.token_ring).unwrap()
 }

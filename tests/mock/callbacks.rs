@@ -27,6 +27,8 @@ fn token(invocation: &Invocation, ring: &KeyRing, expires_ms: u64) -> String {
         result: "call".into(),
         tenant: String::new(),
         deadline_ms: expires_ms,
+        process_instance_key: 1,
+        element_id: "task".into(),
     };
     Claims::new(pending, 1, "bridge-0".into(), expires_ms).seal(ring).unwrap()
 }

@@ -30,7 +30,7 @@ async fn diagrams_that_the_modeler_makes_of_our_templates_deploy_and_run() {
 
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut deploy = Command::new(binaries().join("zeebe2faas"));
-    deploy.arg("deploy").args(&exports).args(files(&repository.join("bpmn"))).current_dir(folder.path());
+    deploy.arg("deploy").args(&exports).args(files(&repository.join("bpmn"))).current_dir(&repository);
     ended_well(deploy.env("ZEEBE_ADDRESS", broker().await.grpc_address())).await;
 
     let site = site(&exports).await;
@@ -66,6 +66,7 @@ async fn exported(folder: &Path) -> Vec<PathBuf> {
     let mut make = Command::new(binaries().join("zeebe2faas"));
     make.args(["templates", "otb", "--all", "--templates"]).arg(folder.join("templates"));
     ended_well(make.arg("--element-templates").arg(&generated).current_dir(folder)).await;
+    assert!(fs::read_dir(&generated).unwrap().count() > 90, "all of OTB's");
     let mut browse = Command::new("node");
     browse.args(["--test", "modeler/modeler.test.js"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/browser"));
     ended_well(browse.env("GENERATED", &generated).env("EXPORTS", &exports)).await;

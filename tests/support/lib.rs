@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends where its surroundings fail")]
 
 pub mod callback_ack;
+pub mod collector;
 pub mod compose;
 pub mod crash;
 pub mod doctor;

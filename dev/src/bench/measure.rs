@@ -97,7 +97,7 @@ pub async fn cpu(scene: &Scene, runs: u32, calls: usize) -> Result<Vec<Figure>, 
 
 /// CPU seconds and ledger commits.
 async fn reading(bridge: &Bridge) -> Result<(f64, f64), BenchError> {
-    Ok((bridge.cpu_seconds()?, bridge.metric("zeebe2faas_ledger_commits").await?))
+    Ok((bridge.cpu_seconds()?, bridge.metric("zeebe2faas_ledger_commit_seconds_count").await?))
 }
 
 /// Does it that often, [`AT_ONCE`] at a time.

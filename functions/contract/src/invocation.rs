@@ -1,4 +1,4 @@
-use crate::CallId;
+use crate::{CallId, TraceParent};
 use serde::{Deserialize, Serialize};
 
 /// Asks a runner for one run: the JSON body of `POST /`.
@@ -23,12 +23,16 @@ pub struct Invocation {
     /// like all of the body, so that nobody else chooses whom a runner talks to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_url: Option<String>,
+    /// The span that the program hangs its own below; the same as the header `traceparent`, but signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
 }
 
 impl Invocation {
-    /// With nothing said of resources, and nobody to tell the progress to.
+    /// With nothing said of resources, nobody to tell the progress to, and no trace.
     pub fn new(call_id: CallId, function: String, args: Vec<String>, outputs: Vec<String>, deadline_ms: u64) -> Self {
-        Self { call_id, function, args, outputs, deadline_ms, resources: Resources::default(), progress_url: None }
+        let resources = Resources::default();
+        Self { call_id, function, args, outputs, deadline_ms, resources, progress_url: None, traceparent: None }
     }
 }
 

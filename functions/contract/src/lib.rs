@@ -1,7 +1,8 @@
 //! What the bridge and a function's runner say to each other.
 //!
 //! Read in this order: [`CallId`] names one run of one function; an [`Invocation`] asks for it; [`Progress`] tells how
-//! far it is, a [`Report`] how it ended; [`CallState`] answers a question about it; a [`KeyRing`] signs all of them.
+//! far it is, a [`Report`] how it ended; [`CallState`] answers a question about it; a [`KeyRing`] signs all of them;
+//! a [`TraceParent`] names a span of its trace.
 //!
 //! | request to the runner (path as the runner sees it) | answer |
 //! | --- | --- |
@@ -18,12 +19,14 @@ mod key_ring;
 mod progress;
 mod report;
 pub mod signature;
+mod trace;
 
 pub use call_id::{CallId, InvalidCallId};
 pub use invocation::{Invocation, Resources};
 pub use key_ring::{KeyRing, KeyRingError, random_key_line};
 pub use progress::Progress;
 pub use report::{CallState, Outcome, Report};
+pub use trace::{InvalidTraceParent, Step, TRACEPARENT_HEADER, TRACEPARENT_VARIABLE, TraceParent};
 
 /// Carries the call id, OpenFaaS's own name for it.
 pub const CALL_ID_HEADER: &str = "x-call-id";

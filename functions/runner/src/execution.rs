@@ -23,7 +23,7 @@ use crate::{
 };
 use std::{env, fs, io, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
-use zeebe2faas_contract::{Outcome, Report};
+use zeebe2faas_contract::{Outcome, Report, TRACEPARENT_VARIABLE};
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
@@ -213,6 +213,7 @@ async fn run_program(means: &Means, plan: &Plan, halter: &Halter) -> io::Result<
     if plan.transfers.any_direct() {
         environment.extend(gdal_environment(is_set).map_err(io::Error::other)?);
     }
+    environment.extend(invocation.traceparent.map(|parent| (TRACEPARENT_VARIABLE, parent.to_string())));
     let program = Program { environment, ..plan.program.clone() };
     tracing::info!(call = %call_id, ?program, "started");
     let meter = Meter::new(&means.cgroups, &format!("zeebe2faas-{call_id}")).await;

@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use support::{Function, Runner, shell};
-use zeebe2faas_contract::{Invocation, Outcome, Resources};
+use zeebe2faas_contract::{Invocation, Outcome, Resources, Step, TraceParent};
 
 #[tokio::test]
 async fn a_program_that_says_so_ran_out_of_memory() {
@@ -61,6 +61,16 @@ async fn a_templates_memory_and_cores_reach_the_program_and_win_over_the_runners
     assert_eq!(seen(&runner, 10, Some(96 << 20), Some(1)).await, "32 6 1 1");
     assert_eq!(seen(&runner, 11, None, None).await, "77 78 79 80");
     assert_eq!(seen(&runner, 12, None, Some(1)).await, "77 78 1 1");
+}
+
+#[tokio::test]
+async fn a_program_sees_the_span_that_it_runs_in_and_not_one_of_the_runners_environment() {
+    let function = Function::new();
+    let runner = function.runner(&[("TRACEPARENT", "of the container")]);
+    let call = shell(13, "echo $TRACEPARENT", &[]);
+    let span = TraceParent::of(&call.call_id, Step::Run, None);
+    let report = runner.post(&Invocation { traceparent: Some(span), ..call }).await;
+    assert_eq!(report.log_tail.trim(), span.to_string());
 }
 
 /// A folder in the place of a cgroup, in which the program plays the kernel's part.

@@ -162,7 +162,7 @@ impl Writer {
                     }
                 }
                 Event::IncidentCreated { key, instance, element, error_type, message, .. } => {
-                    tracing::info!(incident = key, instance, element, error_type, message, "an incident");
+                    tracing::info!(incident = key, instance, element, error_type, reason = message, "an incident");
                 }
                 Event::IncidentResolved { .. }
                 | Event::ElementEntered { .. }
