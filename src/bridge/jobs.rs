@@ -25,6 +25,8 @@ use zeebe2faas_contract::CallId;
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Between two submissions, whose job has a short lock.
+const LONGEST_SUBMISSION_PAUSE: Duration = Duration::from_secs(5);
 
 /// A Job that waits for its submission.
 pub(super) struct Order {
@@ -125,7 +127,7 @@ impl Bridge {
             }
             tracing::debug!(call = %call.id, %error, ?pause, "creating the Job again");
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(LONGEST_SUBMISSION_PAUSE);
         }
     }
 

@@ -29,7 +29,8 @@ use zeebe2faas_tests::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const LOCK: Duration = Duration::from_secs(60);
+/// Longer than an outage: the fake Zeebe hands no job out again.
+const LOCK: Duration = Duration::from_secs(300);
 
 /// The cluster that tests share which run at the same time.
 static SHARED: Mutex<Weak<Cluster>> = Mutex::const_new(Weak::new());
