@@ -91,6 +91,8 @@ lint: ## Check formatting, lints, documentation, processes, scripts and dependen
 	cargo fmt $(EXAMPLE) --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
+# Those with test = false, which --all-targets leaves out.
+	cargo clippy -p zeebe2faas-tests --test '*' -- -D warnings
 	cargo clippy $(EXAMPLE) --target-dir $(BIN) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	cargo run --quiet -p zeebe2faas -- check --config zeebe2faas.example.toml --strict

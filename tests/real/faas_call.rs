@@ -83,7 +83,7 @@ async fn site(name: &'static str, change: impl Fn(String) -> String) -> Site {
 }
 
 /// A call of `work` that fails so many times.
-fn work(site: &Site, name: &str, failures: u32, tries: Value) -> Value {
+fn work(site: &Site, name: &str, failures: u32, tries: &Value) -> Value {
     let variables = json!({ "folder": site.folder(), "name": name, "failures": failures });
     let cmdline = "work {{ folder }} {{ name }} {{ failures }}";
     json!({ "request": { "function": "small", "cmdline": cmdline, "variables": variables }, "tries": tries })
@@ -100,7 +100,7 @@ async fn results(site: &Site, process: &str, calls: Value) -> Vec<(Value, Value)
 async fn a_function_that_fails_twice_is_called_three_times_and_its_outcome_is_the_last_ones() {
     let site = site("faas-third-try", |text| text).await;
     let bridge = site.bridge().await;
-    let calls = json!([work(&site, "a", 2, Value::Null)]);
+    let calls = json!([work(&site, "a", 2, &Value::Null)]);
     let (outcome, failure) = results(&site, "faas-third-try", calls).await.remove(0);
     assert_eq!((&outcome["status"], &outcome["tries"]), (&json!("succeeded"), &json!(3)), "{outcome:#}");
     assert_eq!(failure, Value::Null);
@@ -114,7 +114,7 @@ async fn a_function_that_fails_twice_is_called_three_times_and_its_outcome_is_th
 async fn when_all_tries_are_spent_the_callers_boundary_event_gets_the_error_with_the_last_trys_details() {
     let site = site("faas-spent", |text| text).await;
     let bridge = site.bridge().await;
-    let calls = json!([work(&site, "a", 9, json!(2))]);
+    let calls = json!([work(&site, "a", 9, &json!(2))]);
     let (outcome, failure) = results(&site, "faas-spent", calls).await.remove(0);
     assert_eq!(outcome, Value::Null);
     let expected = json!({ "status": "failed", "function": "small", "exitCode": 3, "tries": 2 });
@@ -154,7 +154,7 @@ async fn calls_side_by_side_keep_their_outcomes_apart() {
     let site = site("faas-parallel", |text| text).await;
     let _bridge = site.bridge().await;
     let wanted = [("a", 0), ("b", 1), ("c", 9), ("d", 0), ("e", 9), ("f", 1)];
-    let calls: Vec<Value> = wanted.iter().map(|(name, failures)| work(&site, name, *failures, json!(2))).collect();
+    let calls: Vec<Value> = wanted.iter().map(|(name, failures)| work(&site, name, *failures, &json!(2))).collect();
     let results = results(&site, "faas-parallel", json!(calls)).await;
     for ((name, failures), (outcome, failure)) in wanted.iter().zip(&results) {
         let (there, other) = if *failures < 2 { (outcome, failure) } else { (failure, outcome) };
@@ -171,7 +171,7 @@ async fn a_call_of_which_nothing_is_heard_past_its_deadline_has_timed_out() {
     let site = site("faas-unheard", early).await;
     site.hold_functions();
     let _bridge = site.bridge().await;
-    let calls = json!([work(&site, "a", 0, json!(1))]);
+    let calls = json!([work(&site, "a", 0, &json!(1))]);
     let (_, failure) = results(&site, "faas-unheard", calls).await.remove(0);
     assert_eq!((&failure["status"], &failure["tries"]), (&json!("timedOut"), &json!(1)), "{failure:#}");
     site.release_functions();

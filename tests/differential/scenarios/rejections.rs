@@ -6,7 +6,6 @@ use crate::{
     run::{Missing, Run},
 };
 use serde_json::json;
-use std::time::Duration;
 use zeebe2faas::zeebe::{
     Version,
     proto::{
