@@ -184,7 +184,10 @@ impl Broker {
         };
         for draw in 1.. {
             match broker.restart().await {
-                Err(BrokerError::Ended { tail, .. }) if draw < PORT_DRAWS && tail.contains("in use") => {
+                // Without its gateway's port it neither ends nor gets ready.
+                Err(BrokerError::Ended { tail, .. } | BrokerError::NotReady { tail, .. })
+                    if draw < PORT_DRAWS && tail.contains("in use") =>
+                {
                     broker.ports = Ports::draw().map_err(BrokerError::NoPorts)?;
                 }
                 started => {
