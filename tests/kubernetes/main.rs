@@ -6,6 +6,7 @@ mod chain;
 mod crowd;
 mod ends;
 mod functions;
+mod joints;
 mod manifests;
 mod outage;
 mod rendered;
