@@ -44,8 +44,9 @@ test-real: ## Run the tests on a real Zeebe broker and real OTB, with other clie
 	node --test tests/browser/*.test.js
 
 test-k8s: ## Run the tests on a real Kubernetes API server
-	@$(SETUP) build otb k8s
+	@$(SETUP) build otb k8s go
 	cargo build --workspace --bins
+	go build -C tests/kustomize -o $(CACHE)/tools/bin/kustomize sigs.k8s.io/kustomize/kustomize/v5
 	cargo test -p zeebe2faas-tests --test kubernetes
 
 test-openfaas: ## Run the tests before the OpenFaaS gateway at OPENFAAS_URL (docs/openfaas.md)

@@ -232,7 +232,8 @@ pub fn phase(pod: &Pod) -> Option<&str> {
     pod.status.as_ref()?.phase.as_deref()
 }
 
-async fn shared() -> Arc<Cluster> {
+/// The cluster of the tests that run now.
+pub async fn shared() -> Arc<Cluster> {
     let mut shared = SHARED.lock().await;
     if let Some(cluster) = shared.upgrade() {
         return cluster;
@@ -248,7 +249,7 @@ async fn make_namespace(client: &Client) -> String {
     let namespace = json!({ "metadata": { "name": name, "labels": labels } });
     let namespace: Namespace = serde_json::from_value(namespace).expect("a namespace");
     Api::all(client.clone()).create(&PostParams::default(), &namespace).await.expect("it is made");
-    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../k8s/rbac.yaml");
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../k8s/base/rbac.yaml");
     let role: Role = serde_norway::from_str(&fs::read_to_string(text).expect("the role")).expect("a role");
     let binding = json!({
         "metadata": { "name": "bridge" },
