@@ -4,16 +4,22 @@ use super::{
     BenchError, io_error, no_figure,
     report::{Figure, Unit},
 };
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use object_store::{ObjectStoreExt, aws::AmazonS3Builder, buffered::BufWriter, path::Path as Key};
+use object_store::{
+    ObjectStoreExt,
+    aws::{AmazonS3, AmazonS3Builder},
+    buffered::BufWriter,
+    path::Path as Key,
+};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use std::{
     io::{self, BufRead, BufReader},
+    os::unix::fs::FileExt,
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -25,6 +31,7 @@ use tokio::{
     fs::File,
     io::{AsyncWriteExt, copy},
     net::TcpListener,
+    task::spawn_blocking,
 };
 use zeebe2faas_contract::{CALL_ID_HEADER, CallId, Invocation, Outcome, Report};
 
@@ -102,17 +109,14 @@ fn serve(folder: &Path) -> Result<String, BenchError> {
     Ok(url)
 }
 
-/// The object to a file, and the file to another object.
+/// The object to a file, and the file to another object, both in parts, as AWS's own tools do it.
 async fn by_plain_client(url: &str, path: &Path) -> Result<(), BenchError> {
     let moved = async {
         let builder = AmazonS3Builder::new().with_endpoint(url).with_allow_http(true).with_bucket_name(BUCKET);
         let store = Arc::new(builder.with_access_key_id(KEY).with_secret_access_key(SECRET).build()?);
-        let mut file = File::create(path).await?;
-        let mut chunks = store.get(&Key::from("in")).await?.into_stream();
-        while let Some(chunk) = chunks.try_next().await? {
-            file.write_all(&chunk).await?;
-        }
-        file.flush().await?;
+        let file = Arc::new(std::fs::File::create(path)?);
+        let parts = (0..BYTES).step_by(PART_BYTES).map(|start| by_part(&store, &file, start));
+        stream::iter(parts).buffer_unordered(PARTS_AT_ONCE).try_collect::<()>().await?;
         let writer = BufWriter::with_capacity(store, Key::from("plain"), PART_BYTES);
         let mut writer = writer.with_max_concurrency(PARTS_AT_ONCE);
         copy(&mut tokio::io::BufReader::with_capacity(PART_BYTES, File::open(path).await?), &mut writer).await?;
@@ -120,6 +124,13 @@ async fn by_plain_client(url: &str, path: &Path) -> Result<(), BenchError> {
     };
     moved.await.map_err(io_error(path))?;
     std::fs::remove_file(path).map_err(io_error(path))
+}
+
+async fn by_part(store: &AmazonS3, file: &Arc<std::fs::File>, start: u64) -> io::Result<()> {
+    let end = BYTES.min(start + PART_BYTES as u64);
+    let bytes = store.get_range(&Key::from("in"), start..end).await?;
+    let file = Arc::clone(file);
+    spawn_blocking(move || file.write_all_at(&bytes, start)).await?
 }
 
 /// A runner whose program only renames its input.
