@@ -1,7 +1,7 @@
 //! Sees how Jobs end, whether or not their runners tell: the second way to an outcome, which needs no ledger.
 
 use super::{
-    Bridge,
+    Bridge, context,
     jobs::{Chore, FIRST_PAUSE, LONGEST_PAUSE, must_go, told},
     outcome::Outcome,
     token::Claims,
@@ -25,6 +25,7 @@ use kube::{
     runtime::watcher::{Error as WatchError, Event},
 };
 use std::{collections::HashSet, pin::pin, sync::Arc};
+use tracing::Instrument;
 use zeebe2faas_contract::{CallId, Progress};
 
 /// Why a Job could not be looked into.
@@ -120,16 +121,16 @@ impl Bridge {
         }
         let (bridge, cluster) = (self.clone(), Arc::clone(cluster));
         let mut room = cluster.room_to_look().await;
-        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+        self.beside(context::of_action(&id), async move {
             let mut pause = FIRST_PAUSE;
             while let Err(error) = bridge.look_once(&cluster, &id, job.take()).await {
-                tracing::warn!(call = %id, %error, again_in = ?pause, "its Job cannot be looked into");
+                tracing::warn!(%error, again_in = ?pause, "its Job cannot be looked into");
                 drop(room);
                 cluster.pause(&id, pause).await;
                 room = cluster.room_to_look().await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-        }));
+        });
     }
 
     async fn look_once(&self, cluster: &Arc<Cluster>, id: &CallId, job: Option<Box<Job>>) -> Result<(), Blind> {
@@ -142,7 +143,11 @@ impl Bridge {
         if found.as_ref().is_some_and(|job| !expires(job)) {
             cluster.remember(id.clone());
         }
-        match self.0.ledger.standing(id.clone()).await? {
+        let standing = self.0.ledger.standing(id.clone()).await?;
+        if let Some(standing) = &standing {
+            context::found(&standing.call);
+        }
+        match standing {
             Some(standing) if standing.state == State::Ended => {
                 self.tidy(cluster, id, found.as_deref(), &standing);
                 Ok(())
@@ -173,6 +178,7 @@ impl Bridge {
             return Ok(());
         };
         let Some(call) = self.call_of_secret(cluster, id).await? else { return Ok(()) };
+        context::found(&call);
         self.look_into(cluster, call, Some(job)).await?;
         // Zeebe has it, or a row has come meanwhile.
         if end::is_finished(job) && self.0.ledger.standing(id.clone()).await?.is_none() {
@@ -205,7 +211,7 @@ impl Bridge {
         let claims = token.and_then(|token| Claims::open(token, &self.0.settings.keys.token.current(), now_ms()));
         let claims = claims.filter(|claims| claims.call_id() == id);
         if claims.is_none() {
-            tracing::warn!(call = %id, "a Job of a call that neither the ledger nor a genuine Secret knows; left alone");
+            tracing::warn!("a Job of a call that neither the ledger nor a genuine Secret knows; left alone");
         }
         Ok(claims.map(Claims::into_pending))
     }
@@ -223,14 +229,15 @@ impl Bridge {
         if !cluster.note(&id, trouble.clone()) {
             return;
         }
+        let _span = context::of_action(&id).entered();
         match trouble {
             Trouble::Waits(why) => {
-                tracing::info!(call = %id, why, "its pod waits");
+                tracing::info!(why, "its pod waits");
                 self.show_waiting(&id, function(), why);
             }
-            Trouble::Taken(why) => tracing::warn!(call = %id, why, "its pod was taken away"),
+            Trouble::Taken(why) => tracing::warn!(why, "its pod was taken away"),
             Trouble::Stuck(why) => {
-                tracing::warn!(call = %id, why, "its pod never runs");
+                tracing::warn!(why, "its pod never runs");
                 self.give_up_stuck(id, why);
             }
         }
@@ -243,12 +250,16 @@ impl Bridge {
         if !cluster.note(&id, Trouble::Waits(why.clone())) {
             return;
         }
-        tracing::info!(call = %id, why, "its pod cannot be made");
-        match self.0.ledger.open_call(id.clone()).await {
-            Ok(Some(call)) => self.show_waiting(&id, call.function, why),
-            Ok(None) => {}
-            Err(error) => tracing::debug!(call = %id, %error, "not shown with it"),
-        }
+        let span = context::of_action(&id);
+        let told = async {
+            tracing::info!(why, "its pod cannot be made");
+            match self.0.ledger.open_call(id.clone()).await {
+                Ok(Some(call)) => self.show_waiting(&id, call.function, why),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, "not shown with it"),
+            }
+        };
+        told.instrument(span).await;
     }
 
     /// As progress that any word of its runner comes after.
@@ -270,18 +281,19 @@ impl Bridge {
 
     fn give_up_stuck(&self, id: CallId, why: String) {
         let bridge = self.clone();
-        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+        self.beside(context::of_action(&id), async move {
             match bridge.0.ledger.open_call(id.clone()).await {
                 Ok(Some(call)) => {
+                    context::found(&call);
                     let outcome = told(&call, End::NeverRan(why), None);
                     if bridge.conclude(call, &outcome).await.is_ok() {
                         bridge.end_job(&id);
                     }
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(call = %id, %error, "its pod never runs; the deadline ends it"),
+                Err(error) => tracing::error!(%error, "its pod never runs; the deadline ends it"),
             }
-        }));
+        });
     }
 }
 

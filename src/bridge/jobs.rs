@@ -21,6 +21,7 @@ use k8s_openapi::api::batch::v1::Job as ClusterJob;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Span;
 use zeebe2faas_contract::CallId;
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -125,7 +126,7 @@ impl Bridge {
                     return self.refused(&cluster, &call.id, unknown, error.to_string()).await;
                 }
             }
-            tracing::debug!(call = %call.id, %error, ?pause, "creating the Job again");
+            tracing::debug!(%error, ?pause, "creating the Job again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_SUBMISSION_PAUSE);
         }
@@ -168,10 +169,10 @@ impl Bridge {
             match self.cancel_job(call).await {
                 Ok(told) => return told,
                 Err(error) if now_ms() > call.deadline_ms => {
-                    tracing::error!(call = %call.id, %error, "its Job could not be deleted");
+                    tracing::error!(%error, "its Job could not be deleted");
                     return None;
                 }
-                Err(error) => tracing::warn!(call = %call.id, %error, "its Job is not deleted yet; trying on"),
+                Err(error) => tracing::warn!(%error, "its Job is not deleted yet; trying on"),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -184,7 +185,7 @@ impl Bridge {
         match self.cancel_job(call).await {
             Ok(Some(told)) => return told,
             Ok(None) => {}
-            Err(error) => tracing::warn!(call = %call.id, %error, "its time is up, and its Job not deleted yet"),
+            Err(error) => tracing::warn!(%error, "its time is up, and its Job not deleted yet"),
         }
         told(call, End::TimedOut, known)
     }
@@ -220,10 +221,10 @@ impl Bridge {
         }
     }
 
-    /// Asks the API server until it has done it, or refuses. What a stop cuts off, the next start finds again.
+    /// Asks the API server until it has done it, or refuses, within the span of the work on the call. What a stop cuts off, the next start finds again.
     pub(super) fn insist(&self, cluster: &Arc<Cluster>, chore: Chore, id: CallId) {
         let cluster = Arc::clone(cluster);
-        tokio::spawn(self.0.stop.clone().run_until_cancelled_owned(async move {
+        self.beside(Span::current(), async move {
             let mut pause = FIRST_PAUSE;
             loop {
                 let done = match chore {
@@ -232,14 +233,14 @@ impl Bridge {
                 };
                 match done {
                     Ok(()) => return,
-                    Err(error @ Error::NotNow(_)) => tracing::debug!(call = %id, ?chore, %error, "trying on"),
-                    Err(error @ Error::Forbidden(_)) => tracing::warn!(call = %id, ?chore, %error, "trying on"),
-                    Err(error) => return tracing::error!(call = %id, ?chore, %error, "its Job stays as it is"),
+                    Err(error @ Error::NotNow(_)) => tracing::debug!(?chore, %error, "trying on"),
+                    Err(error @ Error::Forbidden(_)) => tracing::warn!(?chore, %error, "trying on"),
+                    Err(error) => return tracing::error!(?chore, %error, "its Job stays as it is"),
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-        }));
+        });
     }
 
     /// How a Job that has ended did.

@@ -63,7 +63,8 @@ pub struct FailJob {
     pub key: i64,
     /// How often it may be tried from now on; at 0 an incident is raised.
     pub retries: i32,
-    /// How long Zeebe waits before it hands the job out again.
+    /// How long Zeebe waits before it hands the job out again. The bridge leaves it at zero: Zeebe can lose the job
+    /// (`bridge::pause`).
     pub back_off: Duration,
     /// What went wrong and what to do, for the operator.
     pub message: String,

@@ -36,6 +36,16 @@ async fn every_end_of_a_job_is_told_by_the_watch_alone() {
         site.until_gone(id).await;
     }
     assert_eq!(site.outcomes().len(), calls.len(), "each one once");
+    // The log says of each end whose it is.
+    let log = site.bridge.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ended: Vec<Value> = lines.filter(|line| line["fields"]["message"] == "ended").collect();
+    assert_eq!(ended.len(), calls.len(), "{log}");
+    for (line, (image, id)) in ended.iter().flat_map(|line| calls.iter().map(move |call| (line, call))) {
+        let is_its = line["span"]["call"] == id.as_str();
+        assert!(!is_its || line["span"]["instance"].is_i64() && line["span"]["element"].is_string(), "{image}: {line}");
+    }
+    assert!(calls.iter().all(|(_, id)| ended.iter().any(|line| line["span"]["call"] == id.as_str())), "{log}");
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ function takes CPU from what is measured; the function is not declared `run_once
   that `gdal_translate` has. numpy holds the whole image, as scripts do: `dev/src/bench/normalize.py`.
 - **S3**: a call whose input and output are an object of {megabytes} MB each, and whose program renames the one to the
   other, from the request to the report; in turn with the same transfers, to a file and from it, by the client of the
-  crate object_store with uploads in the same parts. The server is s3s-fs on this machine, which checks signatures.
+  crate object_store in the same parts. The server is s3s-fs on this machine, which checks signatures.
 ",
         couples = overhead::COUPLES,
         side = overhead::SIDE,
