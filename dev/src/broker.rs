@@ -3,16 +3,18 @@
 mod clock;
 mod install;
 mod java;
+mod log;
 mod ports;
 
 pub use install::cache;
 pub(crate) use ports::free as free_port;
 
+use log::tail;
 use ports::Ports;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom},
+    fs::OpenOptions,
+    io,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -28,8 +30,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 const POLL_EVERY: Duration = Duration::from_millis(50);
 /// New ports are drawn that often when somebody else took one of them before the broker did.
 const PORT_DRAWS: u32 = 3;
-const LOG_TAIL_LINES: usize = 25;
-const LOG_TAIL_BYTES: u64 = 16 * 1024;
 
 /// Becomes the JVM, and leaves a watcher behind that ends the process group when the pipe on its standard input closes:
 /// however our own process ends, no broker outlives it.
@@ -323,25 +323,6 @@ fn signal(send: impl FnOnce(Pid) -> rustix::io::Result<()>, child: &Child) {
         // It has ended by itself.
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
         Err(error) => tracing::warn!(%error, "cannot signal the broker"),
-    }
-}
-
-/// The last lines of a log, or why they cannot be read.
-fn tail(log: &Path) -> String {
-    let read = || -> io::Result<String> {
-        let mut file = File::open(log)?;
-        let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES);
-        file.seek(SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    match read() {
-        Ok(text) => {
-            let lines: Vec<&str> = text.lines().collect();
-            lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
-        }
-        Err(error) => format!("(it cannot be read: {error})"),
     }
 }
 

@@ -137,7 +137,7 @@ fn insert(connection: &Connection, call: &NewCall) -> rusqlite::Result<()> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::{
-        super::call::{HeldJob, Reply},
+        super::reply::{HeldJob, Reply},
         *,
     };
     use zeebe2faas_contract::CallId;

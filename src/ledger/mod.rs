@@ -10,15 +10,17 @@ mod kept;
 mod operations;
 mod read;
 mod recovery;
+mod reply;
 mod row;
 mod schema;
 mod writer;
 
-pub use call::{Acceptance, BegunBy, Call, Closing, Fixed, HeldJob, NewCall, Pending, Reply, State, Summary, Terms};
+pub use call::{Acceptance, BegunBy, Call, Closing, Fixed, NewCall, Pending, State, Summary};
 pub use journey::Journey;
 pub use kept::Kept;
 pub use read::{LedgerReader, OpenCalls, Selection};
 pub use recovery::Standing;
+pub use reply::{HeldJob, Reply, Terms};
 #[doc(hidden)]
 pub use writer::{Scribe, Written};
 

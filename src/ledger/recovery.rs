@@ -2,7 +2,8 @@
 
 use super::{
     Ledger, LedgerError,
-    call::{NewCall, Pending, Reply, State},
+    call::{NewCall, Pending, State},
+    reply::Reply,
     row::{PENDING, parent, parsed, pending, resources},
 };
 use rusqlite::{OptionalExtension, Row};
